@@ -1,0 +1,245 @@
+"""Settings of the arithmetic study ("Arithmetic Without Algorithms", arXiv 2410.21272).
+
+A setting without a value here takes it from the preset (``config/presets/*.yaml``).
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline_lib.config.base import (
+    POSITION_NAMES,
+    Conflict,
+    Count,
+    CountOrZero,
+    Items,
+    NonEmpty,
+    OperatorName,
+    OrderedItems,
+    PositionName,
+    Section,
+    Seed,
+)
+from pipeline_lib.config.heuristics import HeuristicsSection
+from pipeline_lib.errors import ConfigError
+
+HeadName = Annotated[str, Field(pattern=r"^L\d{1,4}H\d{1,4}$", examples=["L15H13"])]
+ModelName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._-]+)?$", examples=["tiny-arith@step65"]),
+]
+
+
+class PromptsSection(Section):
+    """Which prompts are asked and how they are split (definitions 1)."""
+
+    min_operand: Annotated[int, Field(ge=0, le=9_999)] = 0
+    """Smallest operand; division always starts at 1."""
+    max_operand: Annotated[int, Field(ge=1, le=10_000)] = 300
+    """Operands are smaller than this number."""
+    discovery: Count
+    """Correct prompts per operator used to find components; the other correct ones evaluate."""
+    discovery_seed: Seed = 42
+    """Seed of the split into discovery and evaluation prompts, and of the few-shot examples."""
+    counterfactual: Literal["different_answer", "any"]
+    """Counterfactual prompts: with another answer than the clean prompt, or any prompt."""
+    few_shot: Annotated[int, Field(ge=0, le=16)] = 0
+    """Solved examples of the same operator in front of each prompt."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """The operand range must hold at least one number."""
+        if self.min_operand >= self.max_operand:
+            yield Conflict(
+                "min_operand",
+                self.min_operand,
+                f"must be smaller than max_operand, which is {self.max_operand}",
+                involves=("max_operand",),
+            )
+
+
+class ActivationsSection(Section):
+    """How activations are kept on disk."""
+
+    dtype: Literal["float32", "float16"] = "float32"
+    """Type of the stored numbers; float16 halves the disk space and costs precision."""
+
+
+class EffectsSection(Section):
+    """Indirect effect of single components, by activation patching (paper equation 1)."""
+
+    positions: Annotated[OrderedItems[PositionName], NonEmpty] = POSITION_NAMES
+    """Token positions that are patched, one at a time."""
+
+
+class AttributionSection(Section):
+    """Effect of every neuron, estimated from gradients (definitions 3)."""
+
+    method: Literal["gradient", "integrated"] = "gradient"
+    """One gradient at the clean run, or the mean of `steps` gradients on the way to the other."""
+    steps: Annotated[int, Field(ge=2, le=1_000)] = 16
+    """Gradients per prompt of the method `integrated`."""
+    seeds: Annotated[OrderedItems[Seed], NonEmpty] = (42,)
+    """Seeds whose counterfactual prompts are pooled; each must be one of the study's seeds."""
+
+
+class NeuronsSection(Section):
+    """Which neurons are looked at more closely (definitions 3)."""
+
+    importance: Literal["mean", "mean_plus_std"]
+    """A neuron's importance: mean effect over prompts, or mean plus standard deviation."""
+    per_layer: Count = 200
+    """Most important neurons kept in each layer, per operator."""
+    first_heuristics_layer: Literal["half"] | CountOrZero = "half"
+    """First layer whose neurons are kept; `half` is the middle of the model."""
+
+    def first_layer(self, n_layers: int) -> int:
+        """The first heuristics layer of a model with ``n_layers`` layers.
+
+        Raises ConfigError when the configured layer does not exist.
+        """
+        if self.first_heuristics_layer == "half":
+            return n_layers // 2
+        if self.first_heuristics_layer >= n_layers:
+            raise ConfigError(
+                "The first heuristics layer does not exist in this model.",
+                where="arithmetic.neurons.first_heuristics_layer",
+                value=self.first_heuristics_layer,
+                hint=f"The model has the layers 0 to {n_layers - 1}.",
+            )
+        return self.first_heuristics_layer
+
+
+class CircuitSection(Section):
+    """The attention heads of each operator's circuit (paper, tables 1 and 2)."""
+
+    n_heads: dict[OperatorName, CountOrZero] = {"add": 6, "sub": 6, "mul": 20, "div": 6}
+    """Heads in the circuit: those with the largest mean indirect effect."""
+    heads: dict[OperatorName, Items[HeadName]] = {}
+    """Named heads (layer and head from 0, `L15H13`) instead of the largest."""
+
+
+class HeuristicKnockoutSection(Section):
+    """Accuracy without the neurons of one heuristic (paper, figure 7)."""
+
+    min_neurons: Count = 10
+    """Heuristics with fewer neurons are left out."""
+    prompts: Count = 100
+    """Largest number of associated prompts, and of not associated ones, per heuristic."""
+    positions: Literal["all", "last"] = "all"
+    """Token positions at which the neurons are set to zero."""
+    seed: Seed = 42
+    """Seed of the choice of prompts."""
+
+
+class PromptKnockoutSection(Section):
+    """Accuracy without the neurons whose heuristics fit the prompt (paper, figure 8)."""
+
+    prompts: Count = 50
+    """Correct evaluation prompts per operator."""
+    max_per_layer: Count = 100
+    """Largest number of neurons set to zero in each layer."""
+    step: Count = 5
+    """Distance between the numbers of neurons tried: 0, step, ..., max_per_layer."""
+    rank: Literal["score", "count"]
+    """Order of the neurons: by their best fitting score, or by the number of fitting heuristics."""
+    positions: Literal["all", "last"] = "all"
+    """Token positions at which the neurons are set to zero."""
+    seed: Seed = 42
+    """Seed of the choice of prompts and of the control neurons."""
+
+    @property
+    def limits(self) -> list[int]:
+        """Numbers of neurons per layer that are tried: 0, step, ..., max_per_layer."""
+        return list(range(0, self.max_per_layer + 1, self.step))
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """At least one number of neurons beside zero must be tried."""
+        if self.step > self.max_per_layer:
+            yield Conflict(
+                "step",
+                self.step,
+                f"must not be larger than max_per_layer, which is {self.max_per_layer}",
+                involves=("max_per_layer",),
+            )
+
+
+class KnockoutsSection(Section):
+    """Tests of the heuristics by taking neurons away."""
+
+    by_heuristic: HeuristicKnockoutSection = HeuristicKnockoutSection()
+    by_prompt: PromptKnockoutSection
+
+
+class ExamplePrompt(Section):
+    """One prompt, written out as its parts."""
+
+    operator: OperatorName
+    """Operator of the prompt."""
+    a: Annotated[int, Field(ge=0, le=9_999)]
+    """First operand."""
+    b: Annotated[int, Field(ge=0, le=9_999)]
+    """Second operand."""
+
+
+class FiguresSection(Section):
+    """What the figures show beyond the measured numbers."""
+
+    example_prompt: ExamplePrompt | None = None
+    """Running example of figure 1; null takes 226-68, or a discovery prompt where that is wrong."""
+    example_neurons: Annotated[int, Field(ge=1, le=100)] = 10
+    """Neurons per operator in the tables of examples."""
+    dpi: Annotated[int, Field(ge=50, le=1_200)] = 300
+    """Resolution of the PNG files in dots per inch."""
+
+
+class ArithmeticStudy(Section):
+    """How a language model computes: from prompts to heuristics and their knockouts."""
+
+    enabled: bool = True
+    """Whether the study is part of a run."""
+    models: Annotated[Items[ModelName], NonEmpty]
+    """Models to study, by their names under `models`; `name@checkpoint` for a checkpoint."""
+    operators: Annotated[OrderedItems[OperatorName], NonEmpty] = ("add", "sub", "mul", "div")
+    """Operators to study."""
+    seeds: Annotated[OrderedItems[Seed], NonEmpty] = (42, 123, 412, 436, 32879)
+    """Seeds of the counterfactual prompts; effects are averaged over them."""
+    prompts: PromptsSection
+    activations: ActivationsSection = ActivationsSection()
+    effects: EffectsSection = EffectsSection()
+    attribution: AttributionSection = AttributionSection()
+    neurons: NeuronsSection
+    circuit: CircuitSection = CircuitSection()
+    heuristics: HeuristicsSection
+    knockouts: KnockoutsSection
+    figures: FiguresSection = FiguresSection()
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Seeds of the attribution must be seeds of the study; the example must be in range."""
+        strange = [seed for seed in self.attribution.seeds if seed not in self.seeds]
+        if strange:
+            yield Conflict(
+                "attribution.seeds",
+                list(self.attribution.seeds),
+                f"{', '.join(map(str, strange))} must also be in the study's seeds",
+                involves=("seeds",),
+            )
+        example, low, high = (
+            self.figures.example_prompt,
+            self.prompts.min_operand,
+            self.prompts.max_operand,
+        )
+        if example and not all(low <= operand < high for operand in (example.a, example.b)):
+            yield Conflict(
+                "figures.example_prompt",
+                f"{example.a}, {example.b}",
+                f"its operands must be in the study's range, {low} to {high - 1}",
+                involves=("prompts.min_operand", "prompts.max_operand"),
+            )
+        if example and example.operator not in self.operators:
+            yield Conflict(
+                "figures.example_prompt.operator",
+                example.operator,
+                f"must be one of the study's operators: {', '.join(self.operators)}",
+                involves=("operators",),
+            )

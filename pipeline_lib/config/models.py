@@ -1,0 +1,97 @@
+"""Where models come from: a folder of the project, or a repository of the Hugging Face hub."""
+
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline_lib.config.base import Conflict, Items, Section
+
+Checkpoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["step65"])]
+MOVING_REVISIONS = ("main", "master", "HEAD", "latest")
+
+
+class _Model(Section):
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Type of the weights in memory; metrics are computed in float32 at least."""
+    device_map: Annotated[str, Field(min_length=1)] | None = None
+    """Where the weights go: `cpu`, `cuda`, `cuda:1`, `auto` (all GPUs); null: a GPU if any."""
+    gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    """GPUs that a job with this model asks for."""
+    runtime: Annotated[int, Field(ge=1, le=20_160)] = 30
+    """Time that a job with this model asks for at first (minutes)."""
+    checkpoints: Items[Checkpoint] = ()
+    """Training checkpoints that can be studied too, as the models `name@checkpoint`."""
+    arithmetic: dict[str, Any] = {}
+    """Settings of the arithmetic study that differ for this model; keys as under `arithmetic`."""
+
+
+class LocalModel(_Model):
+    """A model in a folder: config.json, *.safetensors, tokenizer files."""
+
+    source: Literal["local"]
+    """Kind of source."""
+    path: Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00-\x1f]+$")]
+    """Folder, relative to the project; its checkpoint `c` is the folder `<path>@c`."""
+    outside_project: bool = False
+    """Allows a path that is absolute or leads out of the project."""
+
+    repo: ClassVar[None] = None
+    revision: ClassVar[None] = None
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What identifies the model: source and path."""
+        return {"source": self.source, "path": self.path}
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A path must stay inside the project unless said otherwise."""
+        path = PurePath(self.path)
+        leaves = path.is_absolute() or ".." in path.parts or self.path.startswith("~")
+        if leaves and not self.outside_project:
+            yield Conflict(
+                "path",
+                self.path,
+                "leads out of the project; set outside_project: true if that is meant",
+                involves=("outside_project",),
+            )
+
+    def at(self, checkpoint: str) -> "LocalModel":
+        """The same model at a training checkpoint."""
+        return self.model_copy(update={"path": f"{self.path.rstrip('/')}@{checkpoint}"})
+
+
+class HubModel(_Model):
+    """A model of the Hugging Face hub, at a fixed revision."""
+
+    source: Literal["hub"]
+    """Kind of source."""
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", examples=["EleutherAI/pythia-6.9b"])]
+    """Repository on the hub, owner/name."""
+    revision: Annotated[str, Field(pattern=r"^[\w][\w./-]*$", examples=["step143000"])]
+    """Commit, tag or checkpoint branch; `main` is refused, because it moves."""
+
+    path: ClassVar[None] = None
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What identifies the model: source, repo and revision."""
+        return {"source": self.source, "repo": self.repo, "revision": self.revision}
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A revision must not move while the config stays the same."""
+        if self.revision in MOVING_REVISIONS:
+            yield Conflict(
+                "revision",
+                self.revision,
+                "moves whenever the model is updated: name a commit, a tag or a checkpoint",
+            )
+
+    def at(self, checkpoint: str) -> "HubModel":
+        """The same model at a training checkpoint, which is a revision of its repository."""
+        return self.model_copy(update={"revision": checkpoint})
+
+
+ModelSettings = Annotated[LocalModel | HubModel, Field(discriminator="source")]
+"""One entry under `models`."""

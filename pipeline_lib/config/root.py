@@ -1,0 +1,80 @@
+"""The whole configuration as one immutable object."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import Field, PrivateAttr
+
+from pipeline_lib.config.arithmetic import ArithmeticStudy
+from pipeline_lib.config.base import Conflict, Section
+from pipeline_lib.config.models import HubModel, LocalModel, ModelSettings
+from pipeline_lib.config.problems import did_you_mean
+from pipeline_lib.config.training import TrainingSection
+from pipeline_lib.errors import ConfigError
+
+BaseName = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._-]*$", examples=["tiny-arith"])]
+
+
+class Config(Section):
+    """Everything a run depends on. Made by ``load_config``."""
+
+    preset: str = "paper"
+    """Values below yours: `paper` (the text of the paper) or `authors` (their released code)."""
+    models: dict[BaseName, ModelSettings]
+    """The models that studies can name."""
+    arithmetic: ArithmeticStudy
+    training: TrainingSection = TrainingSection()
+
+    _arithmetic: dict[str, ArithmeticStudy] = PrivateAttr(default_factory=dict)
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Studies may only name configured models."""
+        known = self.all_model_names()
+        for name in self.arithmetic.models:
+            if name not in known:
+                yield Conflict(
+                    "arithmetic.models",
+                    name,
+                    f"is not a configured model{did_you_mean(name, known)}",
+                    involves=("models", f"models.{name.partition('@')[0]}"),
+                )
+
+    def all_model_names(self) -> list[str]:
+        """Names of the models, each followed by its checkpoints as ``name@checkpoint``."""
+        return [
+            name
+            for base, model in self.models.items()
+            for name in (base, *(f"{base}@{checkpoint}" for checkpoint in model.checkpoints))
+        ]
+
+    def model(self, name: str) -> LocalModel | HubModel:
+        """Settings of a model, or of one of its checkpoints (``name@checkpoint``).
+
+        Raises ConfigError for a name that is not configured.
+        """
+        known = self.all_model_names()
+        if name not in known:
+            raise ConfigError(
+                f"The model is not configured{did_you_mean(name, known)}",
+                where="models",
+                value=name,
+                hint=f"Configured: {', '.join(known)}",
+            )
+        base, _, checkpoint = name.partition("@")
+        return self.models[base].at(checkpoint) if checkpoint else self.models[base]
+
+    def arithmetic_for(self, name: str) -> ArithmeticStudy:
+        """The arithmetic study with the settings of this model (``models.<name>.arithmetic``)."""
+        self.model(name)
+        return self._arithmetic.get(name.partition("@")[0], self.arithmetic)
+
+    def digest(self) -> str:
+        """Hash of all values, independent of the order of keys: first 16 hex digits of SHA-256."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def plain(self) -> dict[str, Any]:
+        """All values as plain YAML types."""
+        return self.model_dump(mode="json")

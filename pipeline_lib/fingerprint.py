@@ -1,0 +1,221 @@
+"""Hash of the code a stage really runs: its script and the library modules that it imports.
+
+Snakemake does not see a change in an imported module; with the fingerprint among a rule's
+parameters it does. The analysis is static (nothing is imported) and the hash is taken of the syntax
+tree without docstrings, so comments, docstrings and layout do not count.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pipeline_lib.errors import BagpipeError
+
+PACKAGE = "pipeline_lib"
+# What only words messages or forwards to other modules; it cannot change a result.
+NEUTRAL = frozenset({PACKAGE, f"{PACKAGE}.errors", f"{PACKAGE}.logs", f"{PACKAGE}.fingerprint"})
+
+
+def fingerprint(script: Path, *extra_modules: str, root: Path) -> str:
+    """Hash (16 hex digits) of a script and all library modules it imports, directly or not.
+
+    ``root`` is the folder that holds the library package; ``extra_modules`` are dotted names of
+    modules that the script loads in a way the analysis cannot see. Raises BagpipeError for a file
+    that is missing or is not Python.
+    """
+    parts = explain(script, *extra_modules, root=root)
+    return _digest("\n".join(f"{name} {value}" for name, value in parts.items()))
+
+
+def explain(script: Path, *extra_modules: str, root: Path) -> dict[str, str]:
+    """What a fingerprint is made of: the hash of the script and of each module, by name."""
+    start = _read(Path(script), "")
+    hashes, waiting = {"script": start.digest}, [*start.references, *extra_modules]
+    seen: set[str] = set()
+    while waiting:
+        reference = waiting.pop()
+        if reference in seen:
+            continue
+        seen.add(reference)
+        for name, path, rest in _modules(reference, root):
+            module = _read(path, name)
+            if module.is_facade:
+                waiting += _behind_facade(module, name, path, rest)
+            elif name not in hashes:
+                hashes[name] = module.digest
+                waiting += module.references
+    modules = sorted(hashes.keys() - NEUTRAL - {"script"})
+    return {name: hashes[name] for name in ("script", *modules)}
+
+
+@dataclass(frozen=True)
+class _Module:
+    """One file: hash of its code and the dotted names it refers to."""
+
+    digest: str
+    references: tuple[str, ...]
+    is_facade: bool
+    """Whether it is a package's ``__init__`` that does nothing but offer names of other modules.
+
+    Then what it offers counts where it is used, and the rest of the package does not.
+    """
+    offers: dict[str, str]
+    """Where the names of a facade live, from its imports; lazy ones are under TYPE_CHECKING."""
+
+
+def _modules(reference: str, root: Path) -> Iterator[tuple[str, Path, str]]:
+    """The module that a dotted name lies in, and the packages around it.
+
+    Yields name, file and what is left of the reference behind the name.
+    """
+    names = reference.split(".")
+    folder = Path(root)
+    for index, name in enumerate(names if names[0] == PACKAGE else ()):
+        module, rest = ".".join(names[: index + 1]), ".".join(names[index + 1 :])
+        if (folder / f"{name}.py").is_file():
+            yield module, folder / f"{name}.py", rest
+            return
+        folder = folder / name
+        if not folder.is_dir():
+            return
+        if (folder / "__init__.py").is_file():
+            yield module, folder / "__init__.py", rest
+
+
+def _behind_facade(module: _Module, package: str, path: Path, name: str) -> list[str]:
+    """The module behind ``package.name``; all modules of the package when that cannot be told."""
+    first = name.split(".")[0]
+    if not first:
+        return []
+    parts = {file.stem for file in path.parent.iterdir() if file.suffix == ".py" or file.is_dir()}
+    if first in module.offers:
+        return [module.offers[first]]
+    if first in parts or first.startswith("__") or package in NEUTRAL:
+        return []
+    return [f"{package}.{part}" for part in sorted(parts) if not part.startswith("__")]
+
+
+def _read(path: Path, name: str) -> _Module:
+    try:
+        stat = path.stat()
+    except OSError:
+        raise BagpipeError("A script or module is missing.", where=path) from None
+    return _analyse(path, name, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _analyse(path: Path, name: str, mtime: int, size: int) -> _Module:
+    """What there is to know about a file; cached for as long as it is the same."""
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path}, line {line}" if line else path
+        raise BagpipeError("A file is not valid Python.", where=where, value=error) from None
+    is_init = path.name == "__init__.py"
+    package = name if is_init else name.rpartition(".")[0]
+    is_facade = is_init and all(map(_only_offers, tree.body))
+    offers = dict(_imports(tree, package)) if is_facade else {}
+    tree = _Normaliser().visit(tree)
+    return _Module(
+        digest=_digest("\x1f".join(_serialise(tree))),
+        references=tuple(sorted(set(_references(tree, package)))),
+        is_facade=is_facade,
+        offers=offers,
+    )
+
+
+_LITERAL = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.expr_context)
+
+
+def _only_offers(node: ast.stmt) -> bool:
+    """Whether a statement belongs to a facade: imports, lists of names, hooks."""
+    if isinstance(node, ast.Assign):
+        is_literal = all(isinstance(part, _LITERAL) for part in ast.walk(node.value))
+        return is_literal and all(isinstance(target, ast.Name) for target in node.targets)
+    if isinstance(node, ast.FunctionDef):
+        return node.name in ("__getattr__", "__dir__")
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    is_check = isinstance(node, ast.If) and _is_type_checking(node)
+    return is_text or is_check or isinstance(node, ast.Import | ast.ImportFrom)
+
+
+class _Normaliser(ast.NodeTransformer):
+    """Takes out what does nothing at run time: docstrings and ``if TYPE_CHECKING`` blocks."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if _is_type_checking(node) else node
+
+
+def _is_type_checking(node: ast.If) -> bool:
+    return ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING"
+
+
+def _serialise(node: object) -> Iterator[str]:
+    """The syntax tree as text that is the same in all versions of Python (unlike ast.dump)."""
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if value not in (None, []) and field not in ("kind", "type_comment", "ctx"):
+                yield f"{field}="
+                yield from _serialise(value)
+            elif field == "value" and isinstance(node, ast.Constant):
+                yield "None"
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for item in node:
+            yield from _serialise(item)
+        yield "]"
+    else:
+        yield f"{type(node).__name__} {node!r}"
+
+
+def _references(tree: ast.AST, package: str) -> Iterator[str]:
+    """Dotted names of all that is imported, and of what is reached through imported packages."""
+    bound = dict(_imports(tree, package))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{_base(node, package)}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (str(arg.value) for arg in node.args if isinstance(arg, ast.Constant))
+        elif isinstance(node, ast.Attribute):
+            name, _, rest = ast.unparse(node).partition(".")
+            if bound.get(name, "").startswith(PACKAGE):
+                yield f"{bound[name]}.{rest}"
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[tuple[str, str]]:
+    """Names bound by the imports in a tree, with the dotted names that they stand for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.split(".")[0]
+                yield (alias.asname, alias.name) if alias.asname else (top, top)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{_base(node, package)}.{alias.name}"
+
+
+def _base(node: ast.ImportFrom, package: str) -> str:
+    """Absolute name of the module that is imported from."""
+    if not node.level:
+        return node.module or ""
+    parents = package.split(".")
+    around = parents[: len(parents) - node.level + 1]
+    return ".".join([*around, *([node.module] if node.module else [])])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,376 @@
+"""Artifacts on disk: HDF5 arrays with named axes, and CSV tables, both written whole or not at all.
+
+An artifact is one HDF5 file. Every dataset carries its axis names, units and a fletcher32
+checksum; every axis may carry coordinates (a dataset in the group ``coords``). The root
+attributes hold the format version, the kind of artifact, its provenance (JSON) and the digest of
+its content. A file is written under a temporary name and renamed when complete, so a file with
+the right name is always a whole one.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from pipeline_lib.errors import ArtifactError, DiskError
+
+FORMAT_VERSION = 1
+RERUN_HINT = "Delete the file and run snakemake again: only this stage and what follows recompute."
+RECORDED_LIBRARIES = ("torch", "transformers", "numpy", "h5py", "pandas")
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array to store: its values, the name of each axis, and its units ("1" if none)."""
+
+    values: np.ndarray
+    axes: tuple[str, ...]
+    units: str = "1"
+
+    def __post_init__(self) -> None:
+        if len(self.axes) != self.values.ndim:
+            raise ValueError(f"{len(self.axes)} axis names for shape {self.values.shape}")
+
+
+@dataclass
+class ArtifactWriter:
+    """An artifact being written; made by `create_artifact`."""
+
+    file: h5py.File
+    _axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, name: str, array: Array) -> None:
+        """Store a whole array."""
+        dataset = self.reserve(
+            name, array.values.shape, array.values.dtype, array.axes, array.units
+        )
+        if array.values.size:
+            dataset[...] = array.values
+
+    def reserve(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: Any,
+        axes: tuple[str, ...],
+        units: str = "1",
+        chunks: tuple[int, ...] | None = None,
+    ) -> h5py.Dataset:
+        """Create a dataset to be filled slice by slice, so that memory stays bounded."""
+        checked: dict[str, Any] = {}
+        if all(shape):
+            checked = {"chunks": chunks or True, "fletcher32": True}
+        dataset = self.file.create_dataset(name, shape=shape, dtype=dtype, **checked)
+        dataset.attrs["axes"] = list(axes)
+        dataset.attrs["units"] = units
+        return dataset
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact opened for reading; made by `open_artifact`. Datasets are read lazily."""
+
+    path: Path
+    file: h5py.File
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made the file: model, parameters, code, library versions."""
+        return json.loads(str(self.file.attrs["provenance"]))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the datasets, recorded when the file was written."""
+        return str(self.file.attrs["digest"])
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        """The HDF5 dataset itself, for slicing."""
+        if name not in self.file:
+            raise ArtifactError(
+                f"the artifact has no dataset {name!r}",
+                where=self.path,
+                value=f"it holds {sorted(self.file)}",
+                hint=RERUN_HINT,
+            )
+        return self.file[name]
+
+    def read(self, name: str, index: Any = ...) -> np.ndarray:
+        """Values of a dataset, whole or at ``index``; a damaged chunk raises ArtifactError."""
+        dataset = self.dataset(name)
+        try:
+            return np.asarray(dataset[index])
+        except OSError as error:
+            raise ArtifactError(
+                f"dataset {name!r} is damaged (checksum failed)",
+                where=self.path,
+                value=error,
+                hint=RERUN_HINT,
+            ) from error
+
+    def axes(self, name: str) -> tuple[str, ...]:
+        """Axis names of a dataset."""
+        return tuple(self.dataset(name).attrs["axes"])
+
+    def coords(self, axis: str) -> np.ndarray:
+        """Coordinates along an axis: numbers, or strings as an object array."""
+        dataset = self.dataset(f"coords/{axis}")
+        return np.asarray(dataset.asstr()[...] if dataset.dtype.kind == "O" else dataset[...])
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that takes its name when the block ends well."""
+    final = Path(path)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(final)
+    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError when closing fails
+        told = _disk_error(error, final)
+        if told is None:
+            raise
+        raise told from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
+
+
+def _disk_error(error: Exception, path: Path) -> DiskError | None:
+    """The readable form of a system error met while writing ``path``; None for other errors."""
+    found = re.search(r"errno = (\d+)", str(error))  # HDF5 hides the number in its text
+    number = getattr(error, "errno", None) or (int(found.group(1)) if found else None)
+    if number in FULL:
+        return DiskError(
+            "the disk is full",
+            where=path,
+            hint="Free space or move data/ to a larger disk, then run snakemake again.",
+        )
+    if number in FORBIDDEN:
+        return DiskError(
+            "the folder cannot be written",
+            where=path.parent,
+            hint="Change its permissions or choose another working folder (snakemake --directory).",
+        )
+    return None
+
+
+def require_space(folder: str | os.PathLike[str], n_bytes: int) -> None:
+    """Refuse to start when the disk of ``folder`` has less than ``n_bytes`` free (DiskError)."""
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < n_bytes:
+        raise DiskError(
+            "the disk cannot hold this stage's output",
+            where=folder,
+            value=f"needs {n_bytes / 1e9:.2f} GB, {free / 1e9:.2f} GB are free",
+            hint="Free space or move data/ to a larger disk; nothing was written.",
+        )
+
+
+def provenance(wildcards: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader needs to trust a file: model, operator and seed, parameters, code, versions.
+
+    ``wildcards`` and ``params`` are those of the rule, the code fingerprint among them. Holds no
+    time and no machine, so that the same run gives the same file.
+    """
+    return {
+        **dict(wildcards.items()),  # Snakemake's own lists of names have items and little else
+        "params": dict(params.items()),
+        "versions": {name: _version(name) for name in RECORDED_LIBRARIES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+@contextmanager
+def create_artifact(
+    path: str | os.PathLike[str],
+    kind: str,
+    *,
+    coords: Mapping[str, Sequence[Any] | np.ndarray],
+    provenance: Mapping[str, Any],
+) -> Iterator[ArtifactWriter]:
+    """Write an HDF5 artifact; the file appears under ``path`` only when the block ends well."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
+        for axis, values in coords.items():
+            _write_coords(file, axis, np.asarray(values))
+        yield ArtifactWriter(file)
+        file.attrs["format"] = FORMAT_VERSION
+        file.attrs["kind"] = kind
+        file.attrs["provenance"] = json.dumps(provenance, sort_keys=True, default=str)
+        file.attrs["digest"] = content_digest(file)
+
+
+def _write_coords(file: h5py.File, axis: str, values: np.ndarray) -> None:
+    if values.dtype.kind in "UO":
+        file.create_dataset(f"coords/{axis}", data=values.astype(object), dtype=h5py.string_dtype())
+    else:
+        file.create_dataset(f"coords/{axis}", data=values)
+
+
+def write_artifact(
+    path: str | os.PathLike[str],
+    kind: str,
+    arrays: Mapping[str, Array],
+    *,
+    coords: Mapping[str, Sequence[Any] | np.ndarray],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write an artifact whose arrays are all in memory; DiskError when the disk cannot hold it."""
+    require_space(Path(path).parent, sum(array.values.nbytes for array in arrays.values()))
+    with create_artifact(path, kind, coords=coords, provenance=provenance) as writer:
+        for name, array in arrays.items():
+            writer.add(name, array)
+
+
+@contextmanager
+def open_artifact(path: str | os.PathLike[str], kind: str) -> Iterator[Artifact]:
+    """Open an artifact of the given kind; ArtifactError when it is none, or not a whole one."""
+    path = Path(path)
+    if not path.exists():
+        raise ArtifactError("the artifact does not exist", where=path, hint="Run snakemake.")
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise ArtifactError(
+            "the file is truncated or not HDF5", where=path, value=error, hint=RERUN_HINT
+        ) from error
+    with file:
+        _check_header(file, path, kind)
+        yield Artifact(path, file)
+
+
+def _check_header(file: h5py.File, path: Path, kind: str) -> None:
+    if "format" not in file.attrs or "digest" not in file.attrs:
+        raise ArtifactError("the HDF5 file was not written by Bagpipe", where=path, hint=RERUN_HINT)
+    found = int(file.attrs["format"])
+    if found != FORMAT_VERSION:
+        raise ArtifactError(
+            "the artifact has another format version",
+            where=path,
+            value=f"found {found}, this version reads {FORMAT_VERSION}",
+            hint=RERUN_HINT,
+        )
+    if file.attrs["kind"] != kind:
+        raise ArtifactError(
+            f"expected an artifact of kind {kind!r}",
+            where=path,
+            value=file.attrs["kind"],
+            hint="Check that the path belongs to this stage.",
+        )
+
+
+def content_digest(file: h5py.File) -> str:
+    """SHA-256 over names, axes, dtypes, shapes and values of every dataset, in name order."""
+    names: list[str] = []
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    total = hashlib.sha256()
+    for name in sorted(names):
+        dataset = file[name]
+        axes = list(dataset.attrs.get("axes", []))
+        total.update(f"{name}|{axes}|{dataset.dtype}|{dataset.shape}\n".encode())
+        for block in _blocks(dataset):
+            total.update(
+                np.ascontiguousarray(block).tobytes()
+                if block.dtype.kind != "O"
+                else "\x1f".join(map(str, block.ravel())).encode()
+            )
+    return total.hexdigest()
+
+
+def _blocks(dataset: h5py.Dataset, target_bytes: int = 1 << 24) -> Iterator[np.ndarray]:
+    """The dataset in slices along its first axis of about ``target_bytes``."""
+    if dataset.ndim == 0 or dataset.size == 0:
+        yield np.asarray(dataset[()])
+        return
+    row_bytes = max(1, dataset.dtype.itemsize * dataset.size // dataset.shape[0])
+    step = max(1, target_bytes // row_bytes)
+    for start in range(0, dataset.shape[0], step):
+        yield np.asarray(dataset[start : start + step])
+
+
+def verify_artifact(path: str | os.PathLike[str], kind: str) -> None:
+    """Read every value and compare the digest with the recorded one; ArtifactError otherwise."""
+    with open_artifact(path, kind) as artifact:
+        try:
+            found = content_digest(artifact.file)
+        except OSError as error:
+            raise ArtifactError(
+                "the artifact is damaged (checksum failed)",
+                where=path,
+                value=error,
+                hint=RERUN_HINT,
+            ) from error
+        if found != artifact.digest:
+            raise ArtifactError(
+                "the artifact's content does not match its digest",
+                where=path,
+                value=f"recorded {artifact.digest[:12]}, found {found[:12]}",
+                hint=RERUN_HINT,
+            )
+
+
+def write_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
+    """Write a CSV table (no index, full precision, Unix line ends), whole or not at all."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_table(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV table; ArtifactError when it is missing, broken or lacks one of ``columns``."""
+    try:
+        table = pd.read_csv(path, keep_default_na=True, na_values=[], low_memory=False)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            "the table cannot be read", where=path, value=error, hint=RERUN_HINT
+        ) from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise ArtifactError(
+            f"the table lacks the columns {missing}",
+            where=path,
+            value=f"it has {list(table.columns)}",
+            hint=RERUN_HINT,
+        )
+    return table
+
+
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Write a JSON document with sorted keys, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a JSON document; ArtifactError when it is missing or broken."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            "the JSON file cannot be read", where=path, value=error, hint=RERUN_HINT
+        ) from error

@@ -1,0 +1,47 @@
+"""Intervals, against numbers known from elsewhere."""
+
+import numpy as np
+import pytest
+
+from pipeline_lib.stats import bootstrap_mean_interval, wilson_interval
+
+
+def test_interval_of_equal_values_is_the_value():
+    low, high = bootstrap_mean_interval(np.full(7, 0.25), np.random.default_rng(0))
+    assert (float(low), float(high)) == pytest.approx((0.25, 0.25))
+
+
+def test_interval_of_a_coin_is_that_of_the_normal_approximation():
+    values = np.tile([0.0, 1.0], 200)
+    low, high = bootstrap_mean_interval(values, np.random.default_rng(1), n=20_000)
+    half = 1.96 * 0.5 / np.sqrt(400)
+    assert [float(low), float(high)] == pytest.approx([0.5 - half, 0.5 + half], abs=0.003)
+
+
+def test_every_cell_has_its_own_interval():
+    values = np.stack([np.arange(50.0), np.zeros(50)], axis=1)
+    low, high = bootstrap_mean_interval(values, np.random.default_rng(2))
+    assert low.shape == high.shape == (2,)
+    assert low[0] < 24.5 < high[0]
+    assert (low[1], high[1]) == (0.0, 0.0)
+
+
+def test_the_same_generator_gives_the_same_interval():
+    values = np.arange(9.0)
+    ends = [bootstrap_mean_interval(values, np.random.default_rng(3)) for _ in range(2)]
+    assert ends[0] == ends[1]
+    assert ends[0] != bootstrap_mean_interval(values, np.random.default_rng(4))
+
+
+def test_no_samples_give_nan():
+    low, high = bootstrap_mean_interval(np.empty((0, 3)), np.random.default_rng(0))
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()
+    assert low.shape == (3,)
+
+
+def test_wilson_interval_of_wilsons_textbook_cases():
+    # 10 of 10: lower end n / (n + z^2); 5 of 10: published as 0.2366 to 0.7634
+    low, high = wilson_interval(np.array([1.0, 0.5]), np.array([10, 10]))
+    assert low == pytest.approx([10 / (10 + 1.959964**2), 0.23659], abs=1e-5)
+    assert high == pytest.approx([1.0, 0.76341], abs=1e-5)
