@@ -1,0 +1,39 @@
+"""The engine: capture, patch, ablate, attribute. No other code touches a model's internals."""
+
+from pipeline_lib.interventions.ablate import ablate_heads, ablate_neurons, predict_ablated
+from pipeline_lib.interventions.attribute import Attribution, attribute, iter_attribution
+from pipeline_lib.interventions.capture import (
+    Activations,
+    capture,
+    iter_captured,
+    predict_tokens,
+)
+from pipeline_lib.interventions.patch import (
+    PatchedAnswers,
+    patch_components,
+    patch_everything,
+    patch_log_probs,
+    patch_logits,
+)
+from pipeline_lib.interventions.patches import Patches
+from pipeline_lib.interventions.values import value_logits
+
+__all__ = [
+    "Activations",
+    "Attribution",
+    "PatchedAnswers",
+    "Patches",
+    "ablate_heads",
+    "ablate_neurons",
+    "attribute",
+    "capture",
+    "iter_attribution",
+    "iter_captured",
+    "patch_components",
+    "patch_everything",
+    "patch_log_probs",
+    "patch_logits",
+    "predict_ablated",
+    "predict_tokens",
+    "value_logits",
+]

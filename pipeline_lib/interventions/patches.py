@@ -1,0 +1,70 @@
+"""Lists of patches: which component of which prompt, at which layer and position."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int, Int64
+from torch import Tensor
+
+from pipeline_lib.models.loading import LanguageModel
+
+Indices = Int64[Tensor, " patch"]
+
+
+@dataclass(frozen=True)
+class Patches:
+    """A list of patches, each of one component of one prompt at one layer and position.
+
+    ``component`` is a head's number, or ``n_heads`` for the MLP. ``neuron``, where given and not
+    -1, restricts an MLP patch to one neuron.
+    """
+
+    prompt: Indices
+    position: Indices
+    layer: Indices
+    component: Indices
+    neuron: Indices | None = None
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    def __getitem__(self, chosen: slice | Bool[Tensor, " patch"]) -> "Patches":
+        neuron = None if self.neuron is None else self.neuron[chosen]
+        return Patches(
+            self.prompt[chosen],
+            self.position[chosen],
+            self.layer[chosen],
+            self.component[chosen],
+            neuron,
+        )
+
+
+def all_patches(
+    n_prompts: int, positions: Sequence[int], layers: Sequence[int], n_components: int
+) -> Patches:
+    """Every (layer, component, position, prompt), in this order, the last index fastest."""
+    layer, component, position, prompt = torch.meshgrid(
+        torch.tensor(layers, dtype=torch.int64),
+        torch.arange(n_components),
+        torch.tensor(positions, dtype=torch.int64),
+        torch.arange(n_prompts),
+        indexing="ij",
+    )
+    return Patches(prompt.ravel(), position.ravel(), layer.ravel(), component.ravel())
+
+
+def known_zero(
+    model: LanguageModel,
+    patches: Patches,
+    tokens: Int[Tensor, "prompt token"],
+    counterfactual_tokens: Int[Tensor, "prompt token"],
+) -> Bool[Tensor, " patch"]:
+    """Which patches change nothing by construction.
+
+    These are the last layer before the last position, which nothing reads, and positions up to
+    which clean and counterfactual prompt are the same text.
+    """
+    unread = (patches.layer == model.n_layers - 1) & (patches.position < tokens.shape[1] - 1)
+    same = (tokens.cpu() == counterfactual_tokens.cpu()).cumprod(1).bool()
+    return unread | same[patches.prompt, patches.position]

@@ -1,0 +1,1 @@
+"""Stimuli of the studies, one module each."""

@@ -1,0 +1,142 @@
+"""Type-checked library under pytest, and tiny random models of every supported architecture."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+# before anything of the library is imported: annotations are checked at every call
+install_import_hook("pipeline_lib", "beartype.beartype")
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from transformers import (  # noqa: E402
+    GPT2Config,
+    GPTJConfig,
+    GPTNeoXConfig,
+    LlamaConfig,
+    PreTrainedConfig,
+)
+from transformers.models.auto.modeling_auto import AutoModelForCausalLM  # noqa: E402
+
+from pipeline_lib.models.loading import LanguageModel, load_model  # noqa: E402
+from pipeline_lib.models.tokens import NumberTokens  # noqa: E402
+from pipeline_lib.models.training.tokenizer import build_tokenizer  # noqa: E402
+from pipeline_lib.stimuli.arithmetic import make_prompts  # noqa: E402
+from tests.project import copy_project, said, snakemake  # noqa: E402
+
+torch.set_num_threads(1)
+
+MAX_NUMBER = 99
+N_LAYERS, N_HEADS, D_HEAD, D_MLP = 3, 4, 8, 40
+
+
+def _configs() -> dict[str, PreTrainedConfig]:
+    vocab = {"vocab_size": MAX_NUMBER + 10, "initializer_range": 0.25}
+    named = {
+        "hidden_size": N_HEADS * D_HEAD,
+        "num_hidden_layers": N_LAYERS,
+        "num_attention_heads": N_HEADS,
+        "intermediate_size": D_MLP,
+        "max_position_embeddings": 32,
+    }
+    short = {
+        "n_embd": N_HEADS * D_HEAD,
+        "n_layer": N_LAYERS,
+        "n_head": N_HEADS,
+        "n_inner": D_MLP,
+        "n_positions": 32,
+    }
+    return {
+        "llama": LlamaConfig(**vocab, **named, num_key_value_heads=2),
+        "gpt_neox": GPTNeoXConfig(**vocab, **named, rotary_pct=0.5),
+        "gpt_neox_sequential": GPTNeoXConfig(
+            **vocab, **named, rotary_pct=0.25, use_parallel_residual=False
+        ),
+        "gptj": GPTJConfig(**vocab, **short, rotary_dim=4),
+        "gpt2": GPT2Config(**vocab, **short),
+    }
+
+
+ARCHITECTURES = list(_configs())
+
+
+def save_tiny_model(folder: Path, name: str, seed: int = 0) -> Path:
+    """Save a random model of one architecture, with random norms and biases, and its tokenizer."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(_configs()[name])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    build_tokenizer(MAX_NUMBER).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of the tiny model of one architecture, made once a session; do not write into it."""
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = save_tiny_model(tmp_path_factory.mktemp("models") / name, name)
+        return made[name]
+
+    return folder
+
+
+@pytest.fixture(scope="session", params=ARCHITECTURES)
+def tiny_model(
+    request: pytest.FixtureRequest, model_folder: Callable[[str], Path]
+) -> LanguageModel:
+    """Tiny random model of each architecture in float32."""
+    return load_model(model_folder(request.param), name=request.param)
+
+
+@pytest.fixture(scope="session", params=ARCHITECTURES)
+def exact_model(
+    request: pytest.FixtureRequest, model_folder: Callable[[str], Path]
+) -> LanguageModel:
+    """The same in float64, for identities that hold to rounding."""
+    return load_model(model_folder(request.param), name=request.param, dtype="float64")
+
+
+@pytest.fixture(scope="session")
+def llama_model(model_folder: Callable[[str], Path]) -> LanguageModel:
+    """The tiny Llama in float32, where one architecture is enough."""
+    return load_model(model_folder("llama"), name="llama")
+
+
+@pytest.fixture(scope="session")
+def number_tokens() -> NumberTokens:
+    """Number tokens 0..99 of the tiny models' tokenizer."""
+    return NumberTokens.measure(build_tokenizer(MAX_NUMBER))
+
+
+@pytest.fixture(scope="session")
+def prompt_pairs() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Seven clean prompts and their counterfactuals; some pairs share a prefix."""
+    clean = [("add", 12, 34), ("sub", 50, 8), ("mul", 7, 9), ("div", 81, 4), ("add", 5, 5)]
+    other = [("mul", 3, 20), ("sub", 50, 9), ("mul", 8, 9), ("add", 40, 41), ("sub", 77, 70)]
+    clean += [("add", 60, 3), ("sub", 99, 99)]
+    other += [("sub", 60, 4), ("div", 6, 3)]
+    return prompt_table(clean), prompt_table(other)
+
+
+def prompt_table(prompts: list[tuple[str, int, int]]) -> pd.DataFrame:
+    """Prompt table of (operator, a, b) triples."""
+    rows = [make_prompts(name, np.array([a]), np.array([b])) for name, a, b in prompts]
+    return pd.concat(rows, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project copy in which the whole DAG ran once at test size; copy it before changing it."""
+    folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    result = snakemake(folder)
+    assert result.returncode == 0, said(result)
+    return folder
