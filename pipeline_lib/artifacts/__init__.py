@@ -1,0 +1,1 @@
+"""Artifacts of the stages, one module a kind: its axes and units, how it is written and read."""

@@ -1,0 +1,1 @@
+"""Circuits: which components carry out the computation."""

@@ -1,0 +1,1 @@
+"""Knockouts: whether silencing the neurons of a heuristic breaks the prompts it should serve."""

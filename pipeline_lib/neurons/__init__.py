@@ -1,0 +1,1 @@
+"""Neurons: their importance, their activation maps over the operand plane, their overlap."""
