@@ -1,0 +1,127 @@
+"""Figure 2: indirect effect of every head and MLP (paper equation 1).
+
+log1p of the mean over prompts, counterfactual seeds and operators.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from pipeline_lib.figures.reading import Effects, finite_mean, per_operator, read_effects
+from pipeline_lib.figures.style import (
+    PAGE,
+    SEQUENTIAL,
+    Drawn,
+    colour_map,
+    message_figure,
+    new_figure,
+    say,
+    style,
+)
+
+COLUMNS = ["layer", "component", "position", "mean", "log1p", "n_operators", "n_prompts"]
+MIN_MEAN = -0.999
+"""Means are at least -1 by definition; log1p is taken of no less than this."""
+POSITION_TICKS = {
+    "operand1": "operand 1",
+    "operator": "operator",
+    "operand2": "operand 2",
+    "equals": "=",
+}
+
+
+def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
+    """The figure from the effects of every operator and seed."""
+    files = per_operator(inputs, "effects", operators)
+    table = tabulate_localization([read_effects(paths) for paths in files.values()])
+    return Drawn(draw_localization(table), table)
+
+
+def tabulate_localization(operators: Sequence[Effects]) -> pd.DataFrame:
+    """Mean and log1p of the mean of every cell (`COLUMNS`).
+
+    Each operator with prompts weighs the same. n_prompts counts discovery prompts, each patched
+    with one counterfactual a seed. Values that are not finite are left out of the means.
+    """
+    filled = [effects for effects in operators if effects.n_prompts]
+    if not filled:
+        return pd.DataFrame(columns=COLUMNS)
+    means = [finite_mean(np.concatenate(effects.seeds)) for effects in filled]
+    mean = finite_mean(np.stack(means))
+    first = filled[0]
+    index = pd.MultiIndex.from_product(
+        [first.positions, first.layers, first.components], names=["position", "layer", "component"]
+    )
+    table = pd.DataFrame({"mean": mean.ravel()}, index=index).reset_index()
+    table["log1p"] = np.log1p(np.maximum(table["mean"], MIN_MEAN))
+    table["n_operators"] = len(filled)
+    table["n_prompts"] = sum(effects.n_prompts for effects in filled)
+    return table[COLUMNS]
+
+
+def draw_localization(table: pd.DataFrame) -> Figure:
+    """Heads at "=" (layer x head) and MLPs (layer x position) on one colour scale."""
+    with style():
+        if table.empty:
+            return message_figure("no operator has correct prompts:\nno effect was measured")
+        is_mlp = table["component"] == "mlp"
+        heads = _grid(table[~is_mlp & (table["position"] == "equals")], "component")
+        mlps = _grid(table[is_mlp], "position")
+        layers = len(mlps)
+        figure = new_figure(PAGE, float(np.clip(1.0 + 0.13 * layers, 2.0, 5.0)))
+        ratios = [float(np.clip(heads.shape[1] / 8, 1.5, 3.0)), 1.3]
+        left, right = figure.subplots(1, 2, width_ratios=ratios, sharey=True)
+        limits = _limits(heads, mlps)
+        if heads.empty:
+            say(left, "heads were not patched at the last position")
+        else:
+            _show(left, heads, limits)
+            _thin_ticks(left, [name.removeprefix("head_") for name in heads.columns])
+        image = _show(right, mlps, limits)
+        right.set_xticks(
+            range(mlps.shape[1]), [POSITION_TICKS[name] for name in mlps.columns],
+            rotation=30, ha="right", rotation_mode="anchor",
+        )  # fmt: skip
+        left.set_title('attention heads, at "="')
+        left.set(xlabel="head", ylabel="layer")
+        right.set_title("MLPs")
+        right.set_xlabel("position")
+        bar = figure.colorbar(image, ax=[left, right], pad=0.01, aspect=25)
+        bar.set_label("log(1 + mean\nindirect effect)")
+        if clipped := int((table["mean"] < MIN_MEAN).sum()):
+            right.set_xlabel(f"position\n({clipped} means below {MIN_MEAN} drawn as {MIN_MEAN})")
+        return figure
+
+
+def _grid(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    order = rows[column].drop_duplicates()
+    return rows.pivot(index="layer", columns=column, values="log1p")[order]
+
+
+def _limits(*grids: pd.DataFrame) -> tuple[float, float]:
+    values = np.concatenate([grid.to_numpy().ravel() for grid in grids])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    top = float(values.max())
+    return min(0.0, float(values.min())), top if top > 0 else 1.0
+
+
+def _show(axes: Axes, grid: pd.DataFrame, limits: tuple[float, float]) -> AxesImage:
+    image = axes.imshow(
+        grid.to_numpy(), origin="lower", aspect="auto", cmap=colour_map(SEQUENTIAL),
+        vmin=limits[0], vmax=limits[1],
+    )  # fmt: skip
+    step = -(-len(grid) // 16)
+    axes.set_yticks(range(0, len(grid), step), [str(layer) for layer in grid.index[::step]])
+    return image
+
+
+def _thin_ticks(axes: Axes, labels: list[str]) -> None:
+    step = -(-len(labels) // 16)
+    axes.set_xticks(range(0, len(labels), step), labels[::step])

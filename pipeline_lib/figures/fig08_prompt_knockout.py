@@ -1,0 +1,120 @@
+"""Figure 8: accuracy against the neurons silenced per layer (definitions 8)."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pipeline_lib import store
+from pipeline_lib.figures.reading import one_per_operator
+from pipeline_lib.figures.style import (
+    COLUMN,
+    NEUTRAL,
+    OPERATOR_COLOURS,
+    OPERATOR_MARKERS,
+    OPERATOR_TITLES,
+    Drawn,
+    accuracy_limits,
+    message_figure,
+    new_figure,
+    style,
+)
+from pipeline_lib.rng import generator
+from pipeline_lib.stats import bootstrap_mean_interval
+
+READ = ["condition", "limit", "n_neurons", "correct"]
+COLUMNS = [
+    "operator", "condition", "limit", "accuracy", "low", "high", "n_prompts", "mean_neurons",
+    "drawn",
+]  # fmt: skip
+LINES: dict[str, Literal["-", "--"]] = {"heuristic": "-", "control": "--"}
+LINE_NAMES = ["neurons of its heuristics", "control: other top neurons"]
+BOOTSTRAP_SEED = 0
+MIN_CONTROL = 0.9
+
+
+def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
+    """The figure from the knockouts by prompt of every operator."""
+    files = one_per_operator(inputs, "knockouts", operators)
+    parts = [
+        tabulate_accuracy(op, store.read_table(path, READ), generator(BOOTSTRAP_SEED, "fig08", op))
+        for op, path in files.items()
+    ]
+    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    return Drawn(draw_accuracy(table, operators), table)
+
+
+def tabulate_accuracy(
+    operator: str, knockouts: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Accuracy at every limit and condition, with the 95 % bootstrap interval over prompts.
+
+    mean_neurons is the mean number of neurons silenced in one prompt, over all layers. A control
+    that found fewer than ``MIN_CONTROL`` of the neurons it should match is no control: it is in the
+    table, but not drawn (`COLUMNS`).
+    """
+    rows = []
+    for _, group in knockouts.groupby(["condition", "limit"], sort=False):
+        condition, limit = group[["condition", "limit"]].iloc[0]
+        correct = group["correct"].to_numpy(dtype=np.float64)
+        low, high = bootstrap_mean_interval(correct, rng)
+        ends = (correct.mean(), float(low), float(high))
+        rows.append((operator, condition, limit, *ends, len(group), group["n_neurons"].mean()))
+    table = pd.DataFrame(rows, columns=COLUMNS[:-1])
+    table = table.sort_values(["condition", "limit"], ignore_index=True)
+    heuristic = table["condition"] == "heuristic"
+    wanted = table["limit"].map(table[heuristic].set_index("limit")["mean_neurons"])
+    return table.assign(drawn=heuristic | (table["mean_neurons"] >= MIN_CONTROL * wanted))
+
+
+def draw_accuracy(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
+    """Lines of accuracy: colour for the operator, solid for heuristics, dashed for the control."""
+    with style():
+        if table.empty:
+            return message_figure("no operator has evaluation prompts:\nnothing was knocked out")
+        figure = new_figure(COLUMN, 2.7)
+        axes = figure.subplots()
+        shown = [operator for operator in operators if (table["operator"] == operator).any()]
+        for condition in LINES:
+            for operator in shown:
+                held = (table["operator"] == operator) & (table["condition"] == condition)
+                _line(axes, table[held & table["drawn"].astype(bool)], operator, condition)
+        note = "" if table["drawn"].all() else "\nno dashed line: too few other top neurons"
+        axes.set(xlabel=f"neurons silenced in each layer (at most){note}", ylabel="accuracy")
+        axes.set_ylim(*accuracy_limits(float(table["low"].min())))
+        axes.margins(x=0.02)
+        _legend(figure, operators, shown)
+        return figure
+
+
+def _line(axes: Axes, rows: pd.DataFrame, operator: str, condition: str) -> None:
+    colour, heuristic = OPERATOR_COLOURS[operator], condition == "heuristic"
+    axes.fill_between(
+        rows["limit"], rows["low"], rows["high"], color=colour, alpha=0.12, linewidth=0
+    )
+    axes.plot(
+        rows["limit"], rows["accuracy"], LINES[condition], color=colour,
+        marker=OPERATOR_MARKERS[operator], markevery=max(1, len(rows) // 6),
+        markerfacecolor=colour if heuristic else "white", linewidth=1.2 if heuristic else 0.9,
+    )  # fmt: skip
+
+
+def _legend(figure: Figure, operators: Sequence[str], shown: Sequence[str]) -> None:
+    """Operators and conditions in two columns, each ending in a condition."""
+    colours = [
+        Line2D([], [], color=OPERATOR_COLOURS[op], marker=OPERATOR_MARKERS[op]) for op in operators
+    ]
+    names = [OPERATOR_TITLES[op] + ("" if op in shown else " (no prompts)") for op in operators]
+    lines = [Line2D([], [], color=NEUTRAL, linestyle=line) for line in LINES.values()]
+    half = -(-len(operators) // 2)
+    figure.legend(
+        [*colours[:half], lines[0], *colours[half:], lines[1]],
+        [*names[:half], LINE_NAMES[0], *names[half:], LINE_NAMES[1]],
+        ncols=2,
+        loc="outside upper center",
+        columnspacing=1.2,
+    )

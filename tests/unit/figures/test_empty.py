@@ -1,0 +1,73 @@
+"""Every figure of a model that answers nothing: it says what is missing, and the files exist."""
+
+import re
+from importlib import import_module
+
+import pandas as pd
+import pytest
+
+from pipeline_lib import store
+
+KIND = {"kind": "hybrid"}
+FIGURES = {
+    "fig01_running_example": (
+        ["evaluation", "maps", "neurons", "matches"], {**KIND, "example_prompt": None},
+    ),
+    "fig02_localization": (["effects"], {}),
+    "fig04a_neuron_effects": (
+        ["attribution"], {"neurons": {"importance": "mean", "first_heuristics_layer": "half"}},
+    ),
+    "fig05_heuristic_types": (["maps", "matches"], KIND),
+    "fig06_matching_example": (["maps", "matches"], KIND),
+    "fig15_neuron_iou": (["neurons"], {}),
+    "heuristic_counts": (["neurons", "matches"], KIND),
+    "table02_circuit_heads": (["effects"], {"circuit": {"heads": {}, "n_heads": {"div": 6}}}),
+    "example_neurons": (["maps", "neurons", "matches"], {**KIND, "example_neurons": 10}),
+}  # fmt: skip
+KNOCKOUTS = {
+    "fig07_heuristic_knockout": [
+        "heuristic", "label", "n_neurons", "n_associated", "n_other",
+        "baseline_associated", "associated", "baseline_other", "other",
+    ],
+    "fig08_prompt_knockout": [
+        "a", "b", "answer", "condition", "limit", "n_neurons", "correct",
+    ],
+    "table03_accuracy": ["operator", "a", "b", "answer", "predicted", "label"],
+}  # fmt: skip
+
+
+def _check(drawn, files, words):
+    assert files["pdf"].startswith(b"%PDF")
+    assert files["csv"].count(b"\n") >= 1
+    assert re.search(r"\bno\s|–", words)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_to_draw_is_said(name, study, write, words_of):
+    inputs, settings = FIGURES[name]
+    module = import_module(f"pipeline_lib.figures.{name}")
+    drawn = module.make({key: study(key, ["div"]) for key in inputs}, ["div"], settings)
+    words = words_of(drawn)
+    _check(drawn, write(drawn), words)
+
+
+@pytest.mark.parametrize("name", KNOCKOUTS)
+def test_empty_tables_are_said(name, tmp_path, write, words_of):
+    path = tmp_path / "empty.csv"
+    store.write_table(path, pd.DataFrame(columns=KNOCKOUTS[name]))
+    module = import_module(f"pipeline_lib.figures.{name}")
+    inputs = {"knockouts": [str(path)], "labelled": [str(path)]}
+    drawn = module.make(inputs, ["div"], {})
+    words = words_of(drawn)
+    _check(drawn, write(drawn), words)
+
+
+@pytest.mark.parametrize("name", ["fig02_localization", "fig15_neuron_iou", "heuristic_counts"])
+def test_a_figure_has_the_same_bytes_again(name, study, write):
+    inputs, settings = FIGURES[name]
+    module = import_module(f"pipeline_lib.figures.{name}")
+    files = [
+        write(module.make({key: study(key) for key in inputs}, ["add", "sub", "div"], settings))
+        for _ in range(2)
+    ]
+    assert files[0] == files[1]

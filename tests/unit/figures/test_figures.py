@@ -1,0 +1,296 @@
+"""Plotted numbers of every figure, by hand, on the small study of conftest.py."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pipeline_lib.figures.fig01_running_example as fig01
+import pipeline_lib.figures.fig02_localization as fig02
+import pipeline_lib.figures.fig04a_neuron_effects as fig04a
+import pipeline_lib.figures.fig05_heuristic_types as fig05
+import pipeline_lib.figures.fig06_matching_example as fig06
+import pipeline_lib.figures.fig07_heuristic_knockout as fig07
+import pipeline_lib.figures.fig08_prompt_knockout as fig08
+import pipeline_lib.figures.fig15_neuron_iou as fig15
+import pipeline_lib.figures.heuristic_counts as counts
+from pipeline_lib import store
+
+OPERATORS = ["add", "sub", "div"]
+KIND = {"dpi": 60, "kind": "hybrid"}
+NEURONS = {"importance": "mean", "per_layer": 2, "first_heuristics_layer": 1}
+
+
+# fig02
+
+
+def test_localization_is_the_log_of_the_mean_over_prompts_seeds_and_operators(study, write):
+    drawn = fig02.make({"effects": study("effects")}, OPERATORS, {"dpi": 60})
+    table = drawn.table.set_index(["layer", "component", "position"])
+    # add (1 + 2) / 2 and sub 3 times that; div has no prompts
+    assert table.loc[(2, "head_1", "equals"), "mean"] == 3.0
+    assert table.loc[(2, "head_1", "equals"), "log1p"] == pytest.approx(np.log(4.0))
+    assert table.loc[(0, "mlp", "operand1"), "mean"] == 0.5
+    assert len(table) == 3 * 3 * 4
+    assert set(table["n_operators"]) == {2}
+    assert set(table["n_prompts"]) == {4}
+    heads, mlps = (axes.images[0].get_array() for axes in drawn.figure.axes[:2])
+    assert heads.shape == (3, 2)
+    assert heads[2, 1] == pytest.approx(np.log(4.0))
+    assert mlps.shape == (3, 4)
+    assert mlps[0, 0] == pytest.approx(np.log(1.5))
+    write(drawn)
+
+
+def test_means_of_minus_one_are_clipped_and_said(study, words_of):
+    effects = fig02.read_effects(study("effects", ["add"]))
+    effects.seeds[0][:] = effects.seeds[1][:] = -1.0
+    table = fig02.tabulate_localization([effects])
+    assert np.isfinite(table["log1p"]).all()
+    assert "36 means below -0.999" in words_of(fig02.Drawn(fig02.draw_localization(table), table))
+
+
+def test_heads_not_patched_at_the_last_position(study, words_of):
+    table = fig02.tabulate_localization([fig02.read_effects(study("effects", ["add"]))])
+    table = table[table["position"] != "equals"]
+    assert "not patched" in words_of(fig02.Drawn(fig02.draw_localization(table), table))
+
+
+# fig04a
+
+
+def test_neuron_effects_of_the_layer_that_matters_most(study, write):
+    drawn = fig04a.make(
+        {"attribution": study("attribution")}, OPERATORS, {"dpi": 60, "neurons": NEURONS}
+    )
+    table = drawn.table
+    # layer 2: (2 + n) / 2 but 0 at the NaN; layer 1: (1 + n) / 2, which sums to less
+    assert set(table["layer"]) == {2}
+    add = table[table["operator"] == "add"].set_index("neuron")
+    assert add.loc[[0, 1, 9], "mean_effect"].tolist() == [0.0, 1.5, 5.5]
+    assert add.index[add["labelled"]].tolist() == [7, 8, 9]
+    assert sorted(set(table["operator"])) == ["add", "sub"]
+    write(drawn)
+
+
+# fig05
+
+
+def test_the_best_neuron_of_each_type(study, write, words_of):
+    inputs = {"maps": study("maps"), "matches": study("matches")}
+    drawn = fig05.make(inputs, OPERATORS, KIND)
+    assert words_of(drawn).count("no neuron matches") == 3
+    panels = drawn.table[drawn.table["a"].isna()].set_index("type")
+    assert panels.index.tolist() == list(fig05.HEURISTIC_TYPES)
+    found = panels["heuristic"].dropna()
+    assert found.to_dict() == {
+        "range": "op1_range_5_15", "modulo": "result_mod_2_0", "same_operands": "pair_same",
+    }  # fmt: skip
+    assert panels.loc["range", ["operator", "layer", "neuron"]].tolist() == ["add", 1, 5]
+    cells = drawn.table[(drawn.table["type"] == "modulo") & drawn.table["a"].notna()]
+    assert len(cells) == 100
+    expected = np.where((cells["a"] + cells["b"]) % 2 == 0, 1.0, -1.0)  # the KV map
+    assert np.array_equal(cells["value"].to_numpy(), expected)
+    write(drawn)
+
+
+# fig01
+
+
+def _example(study, **settings):
+    inputs = {name: study(name) for name in ("evaluation", "maps", "neurons", "matches")}
+    return fig01.make(inputs, OPERATORS, {**KIND, "example_prompt": None, **settings})
+
+
+def test_three_neurons_of_three_types_answer_the_example(study, write, words_of):
+    drawn = _example(study, example_prompt={"operator": "add", "a": 8, "b": 8})
+    panels = drawn.table[drawn.table["a"].isna()]
+    assert panels["heuristic"].tolist() == ["op1_range_5_15", "pair_same", "result_mod_2_0"]
+    assert panels["importance"].tolist() == [0.9, 0.6, 0.4]
+    assert panels["activation"].tolist() == [1.0, -1.0, 1.0]
+    # a negative activation promotes what the value vector suppresses
+    assert panels["promoted"].tolist() == ["0 1 2 3 4", "29 28 27 26 25", "0 2 4 6 8"]
+    assert panels["answer_logit"].tolist() == [-16.0, -16.0, 1.0]
+    assert "8 + 8 = 16" in words_of(drawn)
+    write(drawn)
+
+
+def test_neurons_whose_heuristic_the_prompt_does_not_satisfy_are_left_out(study):
+    table = _example(study, example_prompt={"operator": "add", "a": 7, "b": 8}).table
+    assert table["heuristic"].dropna().tolist() == ["op1_range_5_15"]
+
+
+def test_without_a_setting_the_first_evaluation_prompt_is_taken(study):
+    table = _example(study).table
+    assert table.loc[0, ["operator", "prompt_a", "prompt_b"]].tolist() == ["add", 0, 0]
+
+
+def test_the_papers_example_is_taken_when_it_is_there():
+    papers = pd.DataFrame({"operator": "sub", "a": [1, 226], "b": [1, 68], "answer": [0, 158]})
+    chosen = fig01.choose_prompt({"add": papers.iloc[:1], "sub": papers}, None)
+    assert chosen["answer"].tolist() == [158]
+
+
+def test_a_prompt_without_neurons_is_said(study, words_of):
+    drawn = _example(study, example_prompt={"operator": "sub", "a": 2, "b": 1})
+    assert "no neuron matches a heuristic this prompt satisfies" in words_of(drawn)
+    assert len(drawn.table) == 1
+
+
+# fig06
+
+
+def test_steps_of_the_matching(study, write):
+    inputs = {"maps": study("maps"), "matches": study("matches")}
+    drawn = fig06.make(inputs, OPERATORS, {**KIND, "threshold": 0.6})
+    table = drawn.table.set_index("panel")
+    match = table.loc["match"]
+    assert match["heuristic"] == "result_mod_2_0"  # the best one on a KV map
+    assert (match["n_top"], match["n_overlap"], match["threshold"]) == (50, 50, 0.6)
+    assert table.loc["members", "value"].sum() == table.loc["overlap", "value"].sum() == 50
+    assert table.loc["K", "value"].tolist() == [1.0] * 100
+    assert table.loc["value_logits", "value"].tolist() == [1.0, -1.0] * 15
+    write(drawn)
+
+
+def test_an_operand_match_serves_when_there_is_no_other(study):
+    matches = fig06.read_matches(study("matches", ["sub"])[0], "hybrid").assign(operator="sub")
+    match = fig06.choose_match([matches])
+    assert match is not None
+    assert match["heuristic"] == "op1_range_5_15"
+    assert fig06.choose_match([matches.iloc[:0]]) is None
+
+
+def test_rare_heuristics_serve_only_when_there_is_no_other():
+    columns = {
+        "layer": 1,
+        "neuron": [1, 2, 3, 1],
+        "map": "KV",
+        "type": ["range"] * 2 + ["value"] * 2,
+    }
+    numbers = {"corrected_score": [1.0, 0.7, 0.9, 0.95], "base_rate": [0.001, 0.1, 0.1, 0.1]}
+    names = ["rare", "common", "one value", "not its best"]
+    matches = pd.DataFrame({**columns, **numbers, "heuristic": names})
+    assert fig06.choose_match([matches])["heuristic"] == "common"
+    assert fig06.choose_match([matches.iloc[:1]])["heuristic"] == "rare"
+
+
+def test_top_prompts_of_both_ends():
+    values = np.array([3.0, -1.0, 2.0])
+    assert fig06.top_prompts(values, 2, "top").tolist() == [True, False, True]
+    assert fig06.top_prompts(values, 1, "bottom").tolist() == [False, True, False]
+
+
+# fig07
+
+
+def _knockouts(folder, rows):
+    columns = ["heuristic", "label", "n_neurons", "n_associated", "n_other",
+               "baseline_associated", "associated", "baseline_other", "other"]  # fmt: skip
+    path = folder / f"knockouts_{len(rows)}.csv"
+    store.write_table(path, pd.DataFrame(rows, columns=columns))
+    return str(path)
+
+
+def test_heuristics_are_sorted_by_their_drop(tmp_path, write, words_of):
+    rows = [
+        ("b", "B", 10, 100, 100, 0.9, 0.9, 1.0, 1.0),
+        ("a", "A", 12, 50, 50, 1.0, 0.5, 1.0, 0.8),
+    ]
+    files = [_knockouts(tmp_path, rows), _knockouts(tmp_path, []), _knockouts(tmp_path, rows[:1])]
+    drawn = fig07.make({"knockouts": files}, OPERATORS, {"dpi": 60})
+    add = drawn.table[drawn.table["operator"] == "add"]
+    assert add["heuristic"].tolist() == ["a", "b"]
+    assert add["rank"].tolist() == [1, 2]
+    assert add["drop"].tolist() == [0.5, 0.0]
+    assert add["associated_low"].iloc[0] == pytest.approx(0.36645, abs=1e-4)  # 25 of 50, Wilson
+    text = words_of(drawn)
+    assert "● 0.70   ✕ 0.90" in text
+    assert text.count("no heuristic has") == 1
+    write(drawn)
+
+
+def test_many_heuristics_can_be_drawn(tmp_path, write):
+    rows = [(f"h{i}", "H", 10, 100, 100, 1.0, i / 80, 1.0, 1.0) for i in range(80)]
+    write(fig07.make({"knockouts": [_knockouts(tmp_path, rows)]}, ["add"], {"dpi": 60}))
+
+
+# fig08
+
+
+def _by_prompt(folder, name, correct):
+    rows = [
+        (a, 0, a, condition, limit, 2 * limit, right)
+        for (condition, limit), all_right in correct.items()
+        for a, right in enumerate(all_right)
+    ]
+    columns = ["a", "b", "answer", "condition", "limit", "n_neurons", "correct"]
+    store.write_table(folder / name, pd.DataFrame(rows, columns=columns))
+    return str(folder / name)
+
+
+def test_accuracy_at_every_limit(tmp_path, write, words_of):
+    right = [True] * 4
+    correct = {
+        ("heuristic", 0): right, ("control", 0): right, ("control", 5): right,
+        ("heuristic", 5): [True, False, False, False],
+    }  # fmt: skip
+    files = [_by_prompt(tmp_path, "add.csv", correct), _by_prompt(tmp_path, "sub.csv", {})]
+    drawn = fig08.make({"knockouts": files}, ["add", "sub"], {"dpi": 60})
+    table = drawn.table.set_index(["condition", "limit"])
+    assert table.loc[("heuristic", 5), "accuracy"] == 0.25
+    assert table.loc[("heuristic", 5), "low"] == 0.0
+    assert 0.25 < table.loc[("heuristic", 5), "high"] <= 0.75
+    assert table.loc[("control", 5), ["accuracy", "low", "high"]].tolist() == [1.0, 1.0, 1.0]
+    assert table.loc[("control", 5), "mean_neurons"] == 10.0
+    assert set(table["n_prompts"]) == {4}
+    assert "subtraction (no prompts)" in words_of(drawn)
+    write(drawn)
+
+
+def test_a_control_without_enough_neurons_is_not_drawn(words_of):
+    columns = ["condition", "limit", "n_neurons", "correct"]
+    rows = [("heuristic", 5, 10, False), ("control", 5, 8, True), ("heuristic", 1, 2, True)]
+    rows.append(("control", 1, 2, True))
+    knockouts = pd.DataFrame(rows, columns=columns)
+    table = fig08.tabulate_accuracy("add", knockouts, np.random.default_rng(0))
+    drawn = table.set_index(["condition", "limit"])["drawn"]
+    assert drawn["heuristic", 5]
+    assert drawn["control", 1]
+    assert not drawn["control", 5]
+    words = words_of(fig08.Drawn(fig08.draw_accuracy(table, ["add"]), table))
+    assert "too few other top neurons" in words
+
+
+# fig15
+
+
+def test_overlap_in_percent(study, write, words_of):
+    drawn = fig15.make({"neurons": study("neurons")}, OPERATORS, {"dpi": 60})
+    table = drawn.table.set_index(["operator_1", "operator_2"])
+    assert table.loc[("add", "sub"), "iou"] == 0.5  # {5, 4} of {5, 7, 3, 4}
+    assert table.loc[("add", "div"), "iou"] == 0.0
+    assert np.isnan(table.loc[("div", "div"), "iou"])
+    assert table.loc[("add", "sub"), ["neurons_1", "neurons_2"]].tolist() == [4, 2]
+    assert "50 %" in words_of(drawn)
+    assert "no\nneurons" in words_of(drawn)
+    write(drawn)
+
+
+# heuristic counts
+
+
+def test_a_neuron_counts_once_in_each_type(study, write, words_of):
+    inputs = {"neurons": study("neurons"), "matches": study("matches")}
+    drawn = counts.make(inputs, OPERATORS, KIND)
+    table = drawn.table.set_index(["operator", "type", "layer"])["neurons"]
+    assert table["add", "range", 1] == 1  # two ranges, one neuron
+    assert table["add", "modulo", 1] == 1
+    assert table["add", "same_operands", 2] == 1
+    assert table["add", "any", 1] == 2
+    assert table["add", "any", 2] == 1
+    assert table["sub", "any", 2] == 0
+    text = words_of(drawn)
+    assert "3 of 4 match: 75 %" in text
+    assert "1 of 2 match: 50 %" in text
+    assert "no correct prompts" in text
+    write(drawn)
