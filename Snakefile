@@ -1,0 +1,64 @@
+"""Bagpipe: how language models do arithmetic, from prompts to figures.
+
+Data walks through the house in one direction; every stage is one file in workflow/rules:
+
+prompts -> activations -> effects -> attribution -> neurons -> heuristics -> knockouts -> figures
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    models="data/models",
+    arithmetic="data/arithmetic",
+    training="data/training",
+    figures="figs",
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, MODEL_NAMES)),
+    operator="|".join(STUDY.operators),
+    seed="|".join(map(str, STUDY.seeds)),
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/models.smk"
+include: "workflow/rules/train_tiny_arith.smk"
+include: "workflow/rules/prompts.smk"
+include: "workflow/rules/activations.smk"
+include: "workflow/rules/effects.smk"
+include: "workflow/rules/attribution.smk"
+include: "workflow/rules/neurons.smk"
+include: "workflow/rules/heuristics.smk"
+include: "workflow/rules/knockouts.smk"
+include: "workflow/rules/figures_localization.smk"
+include: "workflow/rules/figures_heuristics.smk"
+include: "workflow/rules/figures_knockouts.smk"
+include: "workflow/rules/tables.smk"
+
+
+rule all:
+    """All figures and tables of every enabled study."""
+    default_target: True
+    input:
+        get_all_figures,
+
+
+rule arithmetic:
+    """All figures and tables of the arithmetic study."""
+    input:
+        get_all_figures,
+
+
+onsuccess:
+    write_report()

@@ -1,0 +1,62 @@
+"""What can be found wrong before any job starts: model folders and the working folder."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline_lib.config import Config
+from pipeline_lib.errors import BagpipeError, DiskError, ModelError
+
+
+def check_workspace(config: Config, folder: Path) -> None:
+    """Raise one error that lists everything wrong with the models' folders and the data folder.
+
+    ``folder`` is the working folder of the run. Raises ModelError or DiskError (the only problem),
+    or a BagpipeError with all problems.
+    """
+    problems = [*_folder_problems(folder)]
+    for name in config.arithmetic.models if config.arithmetic.enabled else ():
+        model = config.model(name)
+        if model.source == "local":
+            problems += _model_problems(folder / model.path, name)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        listed = "\n".join(f"- {problem}" for problem in problems)
+        raise BagpipeError(f"{len(problems)} problems were found before any job started:\n{listed}")
+
+
+def _folder_problems(folder: Path) -> Iterator[BagpipeError]:
+    for name in ("data", "figs"):
+        path = folder / name
+        existing = path if path.exists() else folder
+        if not os.access(existing, os.W_OK):
+            yield DiskError(
+                "the folder cannot be written",
+                where=existing,
+                hint="Change its permissions or choose another working folder (--directory).",
+            )
+
+
+def _model_problems(folder: Path, name: str) -> Iterator[BagpipeError]:
+    where = f"models.{name}: {folder}"
+    if not folder.is_dir():
+        yield ModelError(
+            "the model's folder does not exist",
+            where=where,
+            hint=f"Set models.{name}.path to a folder with config.json and *.safetensors.",
+        )
+        return
+    try:
+        json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        yield ModelError("the model's config.json cannot be read", where=where, value=error)
+    if not any(folder.glob("*.safetensors")):
+        yield ModelError(
+            "the model's folder has no weights (*.safetensors)",
+            where=where,
+            hint="Copy the safetensors files there; pickled weights (*.bin, *.pt) are never read.",
+        )
+    if not (folder / "tokenizer.json").exists():
+        yield ModelError("the model's folder has no tokenizer.json", where=where)

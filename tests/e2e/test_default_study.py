@@ -1,0 +1,99 @@
+"""The whole DAG on the built-in model at test size, from prompts to the report."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline_lib import store
+from tests.project import planned, said, snakemake
+
+pytestmark = pytest.mark.xdist_group("finished_project")
+
+OPERATORS = ("add", "sub", "mul", "div")
+SEEDS = (42, 412)
+FIGURES = (
+    "fig01_running_example",
+    "fig02_localization",
+    "fig04a_neuron_effects",
+    "fig05_heuristic_types",
+    "fig06_matching_example",
+    "fig07_heuristic_knockout",
+    "fig08_prompt_knockout",
+    "fig15_neuron_iou",
+    "heuristic_counts",
+    "table02_circuit_heads",
+    "table03_accuracy",
+    "table04_neurons_add",
+    "table05_neurons_sub",
+    "table06_neurons_mul",
+    "table07_neurons_div",
+)
+
+
+@pytest.fixture(scope="session")
+def study(finished_project) -> Path:
+    return finished_project / "data" / "arithmetic" / "tiny-arith"
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_exists_in_three_formats(finished_project, figure):
+    folder = finished_project / "figs" / "arithmetic" / "tiny-arith"
+    assert (folder / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
+    assert (folder / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(folder / f"{figure}.csv")) > 0
+
+
+def test_the_report_names_every_figure(finished_project):
+    report = (finished_project / "figs" / "report.html").read_text()
+    assert [figure for figure in FIGURES if figure not in report] == []
+
+
+def test_a_second_run_does_nothing(finished_project):
+    result = snakemake(finished_project)
+    assert result.returncode == 0, said(result)
+    assert "Nothing to be done" in said(result)
+    assert planned(finished_project) == {}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_prompt_sets_do_not_overlap_and_are_answered_right(study, operator):
+    folder = study / "prompts" / operator
+    labelled = pd.read_csv(folder / "labelled.csv")
+    discovery, evaluation = (pd.read_csv(folder / f"{n}.csv") for n in ("discovery", "evaluation"))
+    assert len(discovery) == 8
+    correct = labelled[labelled["label"] == "correct"]
+    both = pd.concat([discovery, evaluation]).sort_values(["a", "b"])
+    assert both[["a", "b"]].to_numpy().tolist() == correct[["a", "b"]].to_numpy().tolist()
+    for seed in SEEDS:
+        pairs = pd.read_csv(folder / f"counterfactual_seed{seed}.csv")
+        assert (pairs["answer"] != pairs["cf_answer"]).all()
+        assert pairs["a"].tolist() == discovery["a"].tolist()
+
+
+def test_every_hdf5_artifact_is_whole_and_says_what_made_it(study):
+    kinds = {"activations": "activations", "effects": "effects", "attribution": "attribution"}
+    kinds |= {"maps": "maps", "heuristics": "scores"}
+    files = [path for folder in kinds for path in (study / folder).rglob("*.h5")]
+    assert len(files) == 4 * (1 + 2) + 4 * 2 + 4 + 4 + 4
+    for path in files:
+        kind = kinds[path.relative_to(study).parts[0]]
+        store.verify_artifact(path, kind)
+        with store.open_artifact(path, kind) as artifact:
+            assert artifact.provenance["model"] == "tiny-arith"
+            assert artifact.provenance["operator"] in OPERATORS
+            assert artifact.provenance["params"]["code"]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_last_layer_effects_before_the_last_position_are_zero(study, operator):
+    with store.open_artifact(study / "effects" / f"{operator}_seed42.h5", "effects") as artifact:
+        effects = artifact.read("indirect_effect")
+        assert artifact.coords("component").tolist()[-1] == "mlp"
+    assert effects.shape == (8, 4, 4, 5)
+    assert (effects[:, :3, 3] == 0).all()
+    assert (effects[:, 3, 3] != 0).any()
+
+
+def test_no_half_written_file_is_left(finished_project):
+    assert list(finished_project.rglob(".*.part")) == []

@@ -1,0 +1,78 @@
+"""Models and settings at the edge: no prompts, no operator left, other architectures."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import ARCHITECTURES, save_tiny_model
+from tests.project import copy_project, said, snakemake
+
+
+def write_config(folder, **study):
+    (folder / "edge.yaml").write_text(yaml.safe_dump(study))
+    return ("config/test.yaml", "edge.yaml")
+
+
+def test_an_operator_without_correct_prompts_is_reported_and_left_out(tmp_path):
+    """No product of two operands from 280 is a single token: mul has nothing, the others go on."""
+    project = copy_project(tmp_path / "project")
+    prompts = {"min_operand": 280, "max_operand": 300, "discovery": 8}
+    study = {"seeds": [42], "prompts": prompts, "attribution": {"seeds": [42]}}
+    result = snakemake(project, configs=write_config(project, arithmetic=study))
+    assert result.returncode == 0, said(result)
+    figures = project / "figs" / "arithmetic" / "tiny-arith"
+    accuracy = pd.read_csv(figures / "table03_accuracy.csv").set_index("operator")
+    assert accuracy.loc["mul", "valid"] == 0
+    assert accuracy.loc["add", "correct"] > 300
+    localization = pd.read_csv(figures / "fig02_localization.csv")
+    assert set(localization["n_operators"]) == {3}
+    assert (figures / "table06_neurons_mul.png").exists()
+    assert "no correct prompt" in (project / "logs/split_prompts/tiny-arith/mul.log").read_text()
+
+
+def test_no_operator_left_is_one_clear_error(tmp_path):
+    project = copy_project(tmp_path / "project")
+    study = {
+        "models": ["tiny-arith@step0"],
+        "seeds": [42],
+        "attribution": {"seeds": [42]},
+        "prompts": {"max_operand": 10},
+    }
+    target = "data/arithmetic/tiny-arith@step0/prompts/add/counterfactual_seed42.csv"
+    result = snakemake(project, target, configs=write_config(project, arithmetic=study))
+    assert result.returncode != 0
+    assert "no operator has a correct prompt" in said(result)
+    assert "Choose another model" in said(result)
+    assert "Traceback" not in said(result)
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    """The whole DAG on a random model of every architecture."""
+    project = copy_project(tmp_path_factory.mktemp("zoo") / "project")
+    models = {}
+    for name in ARCHITECTURES:
+        folder = save_tiny_model(project / "data" / "models" / name, name)
+        models[name] = {"source": "local", "path": str(folder.relative_to(project))}
+    study = {
+        "models": ARCHITECTURES,
+        "operators": ["add", "sub"],
+        "seeds": [42],
+        "attribution": {"seeds": [42]},
+        "prompts": {"max_operand": 100, "discovery": 6, "counterfactual": "any"},
+        "neurons": {"per_layer": 6},
+    }
+    result = snakemake(project, configs=write_config(project, models=models, arithmetic=study))
+    assert result.returncode == 0, said(result)
+    return project
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_goes_through_all_stages(zoo, name):
+    figures = zoo / "figs" / "arithmetic" / name
+    assert len(list(figures.glob("*.png"))) == 13
+    accuracy = pd.read_csv(figures / "table03_accuracy.csv").set_index("operator")
+    assert accuracy["valid"].to_dict() == {"add": 5050, "sub": 5050}
+    assert accuracy["correct"].sum() > 0
+    localization = pd.read_csv(figures / "fig02_localization.csv")
+    assert localization["mean"].abs().max() > 0

@@ -1,0 +1,121 @@
+"""What a change makes stale: exactly the stages that depend on it, and what follows them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.project import planned
+
+pytestmark = pytest.mark.xdist_group("finished_project")
+
+KNOCKOUTS = {
+    "knock_out_heuristics",
+    "knock_out_prompts",
+    "fig07_heuristic_knockout",
+    "fig08_prompt_knockout",
+}
+MATCH_FIGURES = {
+    "fig01_running_example",
+    "fig05_heuristic_types",
+    "fig06_matching_example",
+    "heuristic_counts",
+    "table04_neurons_add",
+    "table05_neurons_sub",
+    "table06_neurons_mul",
+    "table07_neurons_div",
+}
+MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS
+SCORING = {"score_heuristics"} | MATCHING
+RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | SCORING
+PATCHING = {"indirect_effects", "fig02_localization", "table02_circuit_heads"}
+
+
+@pytest.fixture
+def project(finished_project, tmp_path) -> Path:
+    """A copy of the finished run that a test may change."""
+    return Path(shutil.copytree(finished_project, tmp_path / "project", symlinks=True))
+
+
+def test_a_copied_project_is_up_to_date(project):
+    assert planned(project) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ("{arithmetic: {heuristics: {threshold: 0.55}}}", MATCHING),
+        (
+            "{arithmetic: {knockouts: {by_prompt: {seed: 1}}}}",
+            {"knock_out_prompts", "fig08_prompt_knockout"},
+        ),
+        (
+            "{arithmetic: {knockouts: {by_heuristic: {positions: last}}}}",
+            {"knock_out_heuristics", "fig07_heuristic_knockout"},
+        ),
+        (
+            "{arithmetic: {neurons: {importance: mean_plus_std}}}",
+            RANKING | {"fig04a_neuron_effects"},
+        ),
+        ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
+        ("{arithmetic: {seeds: [412, 42]}}", set()),
+        (
+            "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
+            {"table02_circuit_heads"},
+        ),
+        ("{}", set()),
+    ],
+)
+def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, stale):
+    (tmp_path / "change.yaml").write_text(change)
+    configs = ("config/test.yaml", str(tmp_path / "change.yaml"))
+    assert set(planned(project, configs=configs)) == stale
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "stale"),
+    [
+        ("pipeline_lib/heuristics/types.py", '"""', '"""Another docstring. ', set()),
+        (
+            "pipeline_lib/knockouts/by_prompt.py",
+            "import numpy as np",
+            "# a comment\nimport numpy as np",
+            set(),
+        ),
+        (
+            "pipeline_lib/knockouts/by_prompt.py",
+            "cumcount()",
+            "cumcount(ascending=False)",
+            {"knock_out_prompts", "fig08_prompt_knockout"},
+        ),
+        (
+            "pipeline_lib/figures/fig15_neuron_iou.py",
+            "import ",
+            "import math\nimport ",
+            {"fig15_neuron_iou"},
+        ),
+        ("pipeline_lib/heuristics/counting.py", 'kind="stable"', 'kind="mergesort"', SCORING),
+        (
+            "workflow/rules/knockouts.smk",
+            "runtime=",
+            'slurm_partition="gpu",\n        runtime=',
+            set(),
+        ),
+    ],
+)
+def test_a_code_change_makes_what_runs_it_stale(project, path, old, new, stale):
+    text = (project / path).read_text()
+    assert old in text
+    (project / path).write_text(text.replace(old, new, 1))
+    assert set(planned(project)) == stale
+
+
+def test_a_deleted_artifact_is_made_again_with_what_follows(project):
+    (project / "data/arithmetic/tiny-arith/knockouts/add_by_prompt.csv").unlink()
+    assert planned(project) == {"knock_out_prompts": 1, "fig08_prompt_knockout": 1}
+
+
+def test_other_weights_make_every_stage_of_the_model_stale(project):
+    folder = project / "data" / "models"
+    shutil.copy(folder / "tiny-arith@step910" / "model.safetensors", folder / "tiny-arith")
+    assert {"describe_model", "label_prompts", "indirect_effects"} <= set(planned(project))

@@ -1,0 +1,243 @@
+"""Configuration and the get_* functions of the rules.
+
+inputs: the config, already merged by Snakemake from config files and the command line
+outputs: CONFIG, STUDY, MODEL_NAMES, and functions that turn wildcards into inputs, params, resources
+steps: make the library importable, validate the config, define the functions
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.current_basedir).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))
+)
+# Idle threads must not spin: the jobs of a workstation share its cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+from snakemake.exceptions import WorkflowError
+
+from pipeline_lib.config import load_config
+from pipeline_lib.errors import BagpipeError
+from pipeline_lib.fingerprint import fingerprint
+from pipeline_lib.preflight import check_workspace
+
+try:
+    CONFIG = load_config(config, presets=ROOT / "config" / "presets")
+    check_workspace(CONFIG, Path.cwd())
+except BagpipeError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = CONFIG.arithmetic
+MODEL_NAMES = CONFIG.all_model_names()
+FORMATS = ["pdf", "png", "csv"]
+FIGURES = [
+    "fig01_running_example",
+    "fig02_localization",
+    "fig04a_neuron_effects",
+    "fig05_heuristic_types",
+    "fig06_matching_example",
+    "fig07_heuristic_knockout",
+    "fig08_prompt_knockout",
+    "fig15_neuron_iou",
+    "heuristic_counts",
+    "table02_circuit_heads",
+    "table03_accuracy",
+]
+OPERATOR_TABLES = {
+    "add": "table04_neurons_add",
+    "sub": "table05_neurons_sub",
+    "mul": "table06_neurons_mul",
+    "div": "table07_neurons_div",
+}
+
+
+def get_code(script, *modules):
+    """Fingerprint of the code a stage runs: its script and the library modules it imports."""
+    return fingerprint(
+        ROOT / "workflow" / "scripts" / f"{script}.py", *modules, root=ROOT
+    )
+
+
+def get_settings(*keys):
+    """Params function: plain values of the study's config at ``keys``, for the wildcard's model."""
+
+    def settings(wildcards):
+        section = CONFIG.arithmetic_for(wildcards.model).model_dump(mode="json")
+        for key in keys:
+            section = section[key]
+        return section
+
+    return settings
+
+
+def get_model_settings(wildcards):
+    """How the wildcard's model is loaded."""
+    model = CONFIG.model(wildcards.model)
+    return {"dtype": model.dtype, "device_map": model.device_map}
+
+
+def get_model_source(wildcards):
+    """Where the wildcard's model comes from."""
+    model = CONFIG.model(wildcards.model)
+    return {
+        "source": model.source,
+        "path": model.path,
+        "repo": model.repo,
+        "revision": model.revision,
+    }
+
+
+def get_model_files(wildcards):
+    """The files that define the wildcard's model: a local folder's, or the record of a download."""
+    model = CONFIG.model(wildcards.model)
+    if model.source == "hub":
+        return [f"data/models/{wildcards.model}/download.json"]
+    return sorted(
+        str(path)
+        for pattern in (
+            "*.safetensors",
+            "config.json",
+            "tokenizer*.json",
+            "*.index.json",
+        )
+        for path in Path(model.path).glob(pattern)
+    )
+
+
+def get_counterfactual_pool(wildcards):
+    """Discovery prompts of all operators: counterfactuals are drawn from them together."""
+    return expand(
+        "<arithmetic>/{model}/prompts/{operator}/discovery.csv",
+        model=wildcards.model,
+        operator=STUDY.operators,
+    )
+
+
+def get_attribution_inputs(suffix):
+    """Input function: one file per counterfactual seed that attribution pools."""
+
+    def inputs(wildcards):
+        seeds = CONFIG.arithmetic_for(wildcards.model).attribution.seeds
+        return [suffix.format(seed=seed, **wildcards) for seed in seeds]
+
+    return inputs
+
+
+def get_mem_mb(wildcards, attempt):
+    """Memory of a stage that runs a model: its weights twice and room for one batch, in MB."""
+    weights = sum(
+        Path(name).stat().st_size
+        for name in get_model_files(wildcards)
+        if Path(name).exists()
+    )
+    return attempt * (2000 + 2 * weights // 2**20)
+
+
+def get_runtime(wildcards, attempt):
+    """Wall time of a stage that runs a model, in minutes; doubles when a job is tried again."""
+    return CONFIG.model(wildcards.model).runtime * 2 ** (attempt - 1)
+
+
+def get_gpus(wildcards):
+    """GPUs of a stage that runs a model."""
+    return CONFIG.model(wildcards.model).gpus
+
+
+def get_per_operator(path):
+    """Input function: the study's files of one stage, one per operator in their order."""
+
+    def inputs(wildcards):
+        return expand(
+            f"<arithmetic>/{wildcards.model}/{path}", operator=STUDY.operators
+        )
+
+    return inputs
+
+
+def get_per_seed(path):
+    """Input function: the study's files of one stage, one per operator and seed."""
+
+    def inputs(wildcards):
+        pattern = f"<arithmetic>/{wildcards.model}/{path}"
+        return expand(pattern, operator=STUDY.operators, seed=STUDY.seeds)
+
+    return inputs
+
+
+def get_reported_accuracy(wildcards):
+    """Accuracy reported beside the model's weights (training and held-out prompts), if any."""
+    path = Path(CONFIG.model(wildcards.model).path or "") / "accuracy.csv"
+    return [str(path)] if path.exists() else []
+
+
+def get_figure_settings(*keys):
+    """Params function: the values of a figure's config keys (dotted), under the last part of each."""
+
+    def settings(wildcards):
+        values = CONFIG.arithmetic_for(wildcards.model).params(*keys)
+        return {key.split(".")[-1]: values[key] for key in keys} | {
+            "dpi": STUDY.figures.dpi
+        }
+
+    return settings
+
+
+def get_figure_outputs(name, title):
+    """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report."""
+    path = f"<figures>/arithmetic/{{model}}/{name}"
+    in_report = {
+        "caption": f"../report/{name}.rst",
+        "category": "Arithmetic",
+        "subcategory": "{model}",
+    }
+    return {
+        "pdf": f"{path}.pdf",
+        "png": report(
+            f"{path}.png", labels={"figure": title, "view": "picture"}, **in_report
+        ),
+        "csv": report(
+            f"{path}.csv", labels={"figure": title, "view": "numbers"}, **in_report
+        ),
+    }
+
+
+def get_all_figures(wildcards):
+    """Every figure and table of the arithmetic study in every format."""
+    return expand(
+        "<figures>/arithmetic/{model}/{figure}.{format}",
+        model=STUDY.models,
+        figure=[*FIGURES, *(OPERATOR_TABLES[name] for name in STUDY.operators)],
+        format=FORMATS,
+    )
+
+
+def write_report():
+    """Snakemake's report of all figures, once they all exist, and a word on where things are."""
+    paths = map(workflow.pathvars.apply, get_all_figures(None))
+    figures = [Path(path) for path in paths]
+    if not all(path.exists() for path in figures):
+        return
+    report_file = "figs/report.html"
+    # The same command line asks the same configuration for its report.
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *sys.argv[1:],
+        "--report",
+        report_file,
+        "--nolock",
+    ]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        sys.stderr.write(made.stderr)
+    folders = ", ".join(sorted({str(path.parent) for path in figures}))
+    sys.stderr.write(
+        f"\nFigures and tables: {folders}\nReport:             {report_file}\n"
+    )

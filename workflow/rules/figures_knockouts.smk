@@ -1,0 +1,56 @@
+"""Figures of knockouts: what breaks without the neurons.
+
+inputs: knockout tables
+outputs: figs/arithmetic/{model}/fig07, fig08 as PDF, PNG and CSV
+steps: read the artifacts, compute the plotted numbers, draw
+"""
+
+
+rule fig07_heuristic_knockout:
+    """Figure 7: accuracy without one heuristic, on its prompts and on others."""
+    input:
+        knockouts=get_per_operator("knockouts/{operator}_by_heuristic.csv"),
+    output:
+        **get_figure_outputs(
+            "fig07_heuristic_knockout", "Figure 7 · knockout by heuristic"
+        ),
+    log:
+        "logs/figures/{model}/fig07_heuristic_knockout.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="fig07_heuristic_knockout",
+        operators=STUDY.operators,
+        settings=get_figure_settings(),
+        code=get_code("draw_figure", "pipeline_lib.figures.fig07_heuristic_knockout"),
+    message:
+        "Drawing fig07_heuristic_knockout of {wildcards.model}"
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule fig08_prompt_knockout:
+    """Figure 8: accuracy against the number of neurons silenced per layer."""
+    input:
+        knockouts=get_per_operator("knockouts/{operator}_by_prompt.csv"),
+    output:
+        **get_figure_outputs("fig08_prompt_knockout", "Figure 8 · knockout by prompt"),
+    log:
+        "logs/figures/{model}/fig08_prompt_knockout.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="fig08_prompt_knockout",
+        operators=STUDY.operators,
+        settings=get_figure_settings(),
+        code=get_code("draw_figure", "pipeline_lib.figures.fig08_prompt_knockout"),
+    message:
+        "Drawing fig08_prompt_knockout of {wildcards.model}"
+    script:
+        "../scripts/draw_figure.py"

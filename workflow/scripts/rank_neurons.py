@@ -1,0 +1,21 @@
+"""Adapter of rule rank_neurons."""
+
+import logging
+
+from pipeline_lib import store
+from pipeline_lib.artifacts.attribution import KIND
+from pipeline_lib.logs import job
+from pipeline_lib.neurons.importance import first_layer, importance, top_neurons
+
+with job(snakemake.log[0]):
+    settings = snakemake.params.neurons
+    with store.open_artifact(snakemake.input.attribution, KIND) as artifact:
+        effects = artifact.read("neurons_last")
+    found = importance(effects, settings["importance"])
+    logging.info("NaN effects counted as 0: %d of %d", found.n_nan, effects.size)
+    table = top_neurons(
+        found.values,
+        first_heuristics_layer=first_layer(settings["first_heuristics_layer"], effects.shape[1]),
+        per_layer=settings["per_layer"] if len(effects) else 0,
+    )
+    store.write_table(snakemake.output.neurons, table)
