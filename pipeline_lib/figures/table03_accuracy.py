@@ -63,8 +63,8 @@ def draw_accuracy(table: pd.DataFrame) -> Figure:
     )
     known = table[REPORTED].notna().any(axis=None)
     if known:
-        cells["training prompts"] = [_share(value) for value in table["train_accuracy"]]
-        cells["held-out prompts"] = [
+        cells["accuracy, training"] = [_share(value) for value in table["train_accuracy"]]
+        cells["accuracy, held out"] = [
             _share(value) + (f" ({n:,})" if pd.notna(n) else "")
             for value, n in zip(table["held_out_accuracy"], table["held_out_prompts"], strict=True)
         ]

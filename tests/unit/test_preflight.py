@@ -1,0 +1,55 @@
+"""What is found wrong before any job starts."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.config import load_config
+from pipeline_lib.errors import BagpipeError, DiskError, ModelError
+from pipeline_lib.preflight import check_workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def config(*paths):
+    models = {f"m{n}": {"source": "local", "path": path} for n, path in enumerate(paths)}
+    raw = {"models": models, "arithmetic": {"models": list(models)}}
+    return load_config(raw, presets=ROOT / "config" / "presets")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(ROOT / "data/models/tiny-arith", tmp_path / "whole")
+    return tmp_path
+
+
+def test_a_whole_model_passes(folder):
+    check_workspace(config("whole"), folder)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("model.safetensors", "no weights"),
+        ("config.json", "config.json cannot be read"),
+        ("tokenizer.json", "no tokenizer.json"),
+    ],
+)
+def test_each_missing_file_is_named(folder, missing, message):
+    (folder / "whole" / missing).unlink()
+    with pytest.raises(ModelError, match=message):
+        check_workspace(config("whole"), folder)
+
+
+def test_all_problems_are_listed_together(folder):
+    with pytest.raises(BagpipeError, match=r"2 problems[\s\S]*models.m0[\s\S]*models.m1"):
+        check_workspace(config("here", "there"), folder)
+
+
+def test_an_unwritable_folder_is_found(folder, monkeypatch):
+    """The tests may run as root, who can write everywhere: the system's answer is replaced."""
+    monkeypatch.setattr("pipeline_lib.preflight.os.access", lambda path, mode: False)
+    with pytest.raises(BagpipeError, match="cannot be written"):
+        check_workspace(config("whole"), folder)
+    assert issubclass(DiskError, BagpipeError)
