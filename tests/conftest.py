@@ -1,5 +1,6 @@
 """Type-checked library under pytest, and tiny random models of every supported architecture."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from filelock import FileLock  # noqa: E402
 from transformers import (  # noqa: E402
     GPT2Config,
     GPTJConfig,
@@ -135,8 +137,16 @@ def prompt_table(prompts: list[tuple[str, int, int]]) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project copy in which the whole DAG ran once at test size; copy it before changing it."""
-    folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    result = snakemake(folder)
-    assert result.returncode == 0, said(result)
+    """A project copy in which the whole DAG ran once at test size; copy it before changing it.
+
+    The processes of one test session share it: the first to come makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "finished_project"
+    with FileLock(shared / "finished_project.lock"):
+        if not folder.exists():
+            result = snakemake(copy_project(shared / "unfinished_project"))
+            assert result.returncode == 0, said(result)
+            (shared / "unfinished_project").rename(folder)
     return folder

@@ -39,7 +39,8 @@ def snakemake(
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", *configs, *args]
+    # the list of config files ends the line, or it would take the targets for its own
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *args, "--configfile", *configs]
     return subprocess.run(
         command,
         cwd=folder,

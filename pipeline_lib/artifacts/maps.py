@@ -47,9 +47,9 @@ def write_maps(
     store.require_space(Path(path).parent, int(np.prod(shape)) * np.dtype(dtype).itemsize)
     with store.create_artifact(path, KIND, coords={}, provenance=provenance) as writer:
         for name in ("layer", "neuron"):
-            writer.add(name, store.Array(neurons[name].to_numpy(), ("neuron",)))
+            writer.add(name, store.Array(neurons[name].to_numpy(np.int64), ("neuron",)))
         for name in ("a", "b", "answer"):
-            writer.add(name, store.Array(prompts[name].to_numpy(), ("prompt",)))
+            writer.add(name, store.Array(prompts[name].to_numpy(np.int64), ("prompt",)))
         logits = neuron_value_logits(model, neurons, number_ids)
         writer.add("value_logits", store.Array(logits, ("neuron", "number"), "logit"))
         chunks = (1, min(len(prompts), 1 << 16))

@@ -163,4 +163,5 @@ def few_shot_text(examples: pd.DataFrame) -> str:
 def without_examples(prompts: pd.DataFrame, examples: pd.DataFrame) -> pd.DataFrame:
     """The prompts that are not among the examples: a prompt never sees its own solution."""
     shown = set(prompt_text(examples))
-    return prompts[[text not in shown for text in prompt_text(prompts)]].reset_index(drop=True)
+    unseen = np.array([text not in shown for text in prompt_text(prompts)], dtype=bool)
+    return prompts.loc[unseen].reset_index(drop=True)

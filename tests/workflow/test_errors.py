@@ -87,7 +87,6 @@ def test_nan_in_the_weights_is_refused_naming_the_tensor(project):
     assert "model.layers.1.mlp.down_proj.weight" in text
 
 
-@pytest.mark.xdist_group("finished_project")
 def test_a_truncated_artifact_names_itself_and_the_fix(finished_project, tmp_path):
     project = Path(shutil.copytree(finished_project, tmp_path / "project", symlinks=True))
     artifact = project / "data/arithmetic/tiny-arith/heuristics/add_scores.h5"

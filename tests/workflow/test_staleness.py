@@ -7,8 +7,6 @@ import pytest
 
 from tests.project import planned
 
-pytestmark = pytest.mark.xdist_group("finished_project")
-
 KNOCKOUTS = {
     "knock_out_heuristics",
     "knock_out_prompts",
@@ -110,7 +108,13 @@ def test_a_code_change_makes_what_runs_it_stale(project, path, old, new, stale):
     assert set(planned(project)) == stale
 
 
-def test_a_deleted_artifact_is_made_again_with_what_follows(project):
+def test_a_deleted_figure_is_drawn_again_and_nothing_else_runs(project):
+    (project / "figs/arithmetic/tiny-arith/fig08_prompt_knockout.png").unlink()
+    assert planned(project) == {"fig08_prompt_knockout": 1}
+
+
+def test_a_deleted_artifact_is_made_again_when_a_figure_needs_it(project):
+    (project / "figs/arithmetic/tiny-arith/fig08_prompt_knockout.png").unlink()
     (project / "data/arithmetic/tiny-arith/knockouts/add_by_prompt.csv").unlink()
     assert planned(project) == {"knock_out_prompts": 1, "fig08_prompt_knockout": 1}
 

@@ -199,7 +199,7 @@ def get_figure_outputs(name, title):
     return {
         "pdf": f"{path}.pdf",
         "png": report(
-            f"{path}.png", labels={"figure": title, "view": "picture"}, **in_report
+            f"{path}.png", labels={"figure": title, "view": "image"}, **in_report
         ),
         "csv": report(
             f"{path}.csv", labels={"figure": title, "view": "numbers"}, **in_report

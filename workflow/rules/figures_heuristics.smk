@@ -14,7 +14,7 @@ rule fig01_running_example:
         neurons=get_per_operator("neurons/{operator}.csv"),
         matches=get_per_operator("heuristics/{operator}_matches.csv"),
     output:
-        **get_figure_outputs("fig01_running_example", "Figure 1 · running example"),
+        **get_figure_outputs("fig01_running_example", "Figure 01 · running example"),
     log:
         "logs/figures/{model}/fig01_running_example.log",
     conda:
@@ -39,7 +39,7 @@ rule fig05_heuristic_types:
         maps=get_per_operator("maps/{operator}.h5"),
         matches=get_per_operator("heuristics/{operator}_matches.csv"),
     output:
-        **get_figure_outputs("fig05_heuristic_types", "Figure 5 · heuristic types"),
+        **get_figure_outputs("fig05_heuristic_types", "Figure 05 · heuristic types"),
     log:
         "logs/figures/{model}/fig05_heuristic_types.log",
     conda:
@@ -65,7 +65,7 @@ rule fig06_matching_example:
         matches=get_per_operator("heuristics/{operator}_matches.csv"),
     output:
         **get_figure_outputs(
-            "fig06_matching_example", "Figure 6 · matching, step by step"
+            "fig06_matching_example", "Figure 06 · matching, step by step"
         ),
     log:
         "logs/figures/{model}/fig06_matching_example.log",

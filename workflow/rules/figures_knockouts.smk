@@ -12,7 +12,7 @@ rule fig07_heuristic_knockout:
         knockouts=get_per_operator("knockouts/{operator}_by_heuristic.csv"),
     output:
         **get_figure_outputs(
-            "fig07_heuristic_knockout", "Figure 7 · knockout by heuristic"
+            "fig07_heuristic_knockout", "Figure 07 · knockout by heuristic"
         ),
     log:
         "logs/figures/{model}/fig07_heuristic_knockout.log",
@@ -37,7 +37,7 @@ rule fig08_prompt_knockout:
     input:
         knockouts=get_per_operator("knockouts/{operator}_by_prompt.csv"),
     output:
-        **get_figure_outputs("fig08_prompt_knockout", "Figure 8 · knockout by prompt"),
+        **get_figure_outputs("fig08_prompt_knockout", "Figure 08 · knockout by prompt"),
     log:
         "logs/figures/{model}/fig08_prompt_knockout.log",
     conda:

@@ -11,7 +11,7 @@ rule fig02_localization:
     input:
         effects=get_per_seed("effects/{operator}_seed{seed}.h5"),
     output:
-        **get_figure_outputs("fig02_localization", "Figure 2 · localization"),
+        **get_figure_outputs("fig02_localization", "Figure 02 · localization"),
     log:
         "logs/figures/{model}/fig02_localization.log",
     conda:
@@ -35,7 +35,7 @@ rule fig04a_neuron_effects:
     input:
         attribution=get_per_operator("attribution/{operator}.h5"),
     output:
-        **get_figure_outputs("fig04a_neuron_effects", "Figure 4a · neuron effects"),
+        **get_figure_outputs("fig04a_neuron_effects", "Figure 04a · neuron effects"),
     log:
         "logs/figures/{model}/fig04a_neuron_effects.log",
     conda:

@@ -11,7 +11,7 @@ rule table02_circuit_heads:
     input:
         effects=get_per_seed("effects/{operator}_seed{seed}.h5"),
     output:
-        **get_figure_outputs("table02_circuit_heads", "Table 2 · circuit heads"),
+        **get_figure_outputs("table02_circuit_heads", "Table 02 · circuit heads"),
     log:
         "logs/figures/{model}/table02_circuit_heads.log",
     conda:
@@ -36,7 +36,7 @@ rule table03_accuracy:
         labelled=get_per_operator("prompts/{operator}/labelled.csv"),
         reported=get_reported_accuracy,
     output:
-        **get_figure_outputs("table03_accuracy", "Table 3 · accuracy"),
+        **get_figure_outputs("table03_accuracy", "Table 03 · accuracy"),
     log:
         "logs/figures/{model}/table03_accuracy.log",
     conda:
@@ -63,7 +63,7 @@ rule table04_neurons_add:
         matches="<arithmetic>/{model}/heuristics/add_matches.csv",
     output:
         **get_figure_outputs(
-            "table04_neurons_add", "Table 4 · example neurons, addition"
+            "table04_neurons_add", "Table 04 · example neurons, addition"
         ),
     log:
         "logs/figures/{model}/table04_neurons_add.log",
@@ -91,7 +91,7 @@ rule table05_neurons_sub:
         matches="<arithmetic>/{model}/heuristics/sub_matches.csv",
     output:
         **get_figure_outputs(
-            "table05_neurons_sub", "Table 5 · example neurons, subtraction"
+            "table05_neurons_sub", "Table 05 · example neurons, subtraction"
         ),
     log:
         "logs/figures/{model}/table05_neurons_sub.log",
@@ -119,7 +119,7 @@ rule table06_neurons_mul:
         matches="<arithmetic>/{model}/heuristics/mul_matches.csv",
     output:
         **get_figure_outputs(
-            "table06_neurons_mul", "Table 6 · example neurons, multiplication"
+            "table06_neurons_mul", "Table 06 · example neurons, multiplication"
         ),
     log:
         "logs/figures/{model}/table06_neurons_mul.log",
@@ -147,7 +147,7 @@ rule table07_neurons_div:
         matches="<arithmetic>/{model}/heuristics/div_matches.csv",
     output:
         **get_figure_outputs(
-            "table07_neurons_div", "Table 7 · example neurons, division"
+            "table07_neurons_div", "Table 07 · example neurons, division"
         ),
     log:
         "logs/figures/{model}/table07_neurons_div.log",

@@ -48,7 +48,7 @@ def test_accuracy_with_and_without_the_models_record(tmp_path, write, words_of):
     assert "1.0000 (2)" in words_of(drawn)
     write(drawn)
     alone = table03_accuracy.make({"labelled": files, "reported": []}, ["add", "sub"], {"dpi": 60})
-    assert "held-out" not in words_of(alone)
+    assert "held out" not in words_of(alone)
     assert alone.table["held_out_accuracy"].isna().all()
 
 

@@ -112,6 +112,13 @@ def test_a_prompt_never_sees_its_own_solution():
     assert not any(f"{prompt}" in text for prompt in study.prompt_text(rest))
 
 
+def test_no_valid_prompts_stay_a_prompt_table():
+    empty = study.valid_prompts("mul", min_operand=3, max_operand=9, max_number=5)
+    left = study.without_examples(empty, empty)
+    assert len(left) == 0
+    assert list(left.columns) == study.PROMPT_COLUMNS
+
+
 def test_draws_depend_on_seed_and_purpose_only():
     draw = [generator(*key).integers(10**9) for key in ((1, "a"), (1, "a"), (2, "a"), (1, "b"))]
     assert draw[0] == draw[1]
