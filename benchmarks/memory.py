@@ -54,7 +54,7 @@ def measure(stage: str, n_prompts: int) -> float:
 def main() -> None:
     """Measure all stages, or run one of them (used for the fresh processes)."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prompts", type=int, default=2_000, help="N; 10 N are run as well")
+    parser.add_argument("--prompts", type=int, default=6_000, help="N; 10 N are run as well")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

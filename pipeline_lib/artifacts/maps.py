@@ -25,6 +25,7 @@ from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
 
 KIND = "maps"
+CHUNK = 1 << 13  # prompts: the unit in which rows are written and read
 
 
 def write_maps(
@@ -52,7 +53,7 @@ def write_maps(
             writer.add(name, store.Array(prompts[name].to_numpy(np.int64), ("prompt",)))
         logits = neuron_value_logits(model, neurons, number_ids)
         writer.add("value_logits", store.Array(logits, ("neuron", "number"), "logit"))
-        chunks = (1, min(len(prompts), 1 << 16))
+        chunks = (1, min(len(prompts), CHUNK))
         k_map = writer.reserve("k_map", shape, dtype, ("neuron", "prompt"), "activation", chunks)
         _fill(k_map, model, tokens, neurons)
 

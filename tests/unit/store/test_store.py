@@ -157,7 +157,7 @@ def test_a_write_that_hits_a_limit_is_told_in_words(tmp_path):
 
 def test_an_artifact_that_does_not_fit_is_refused_before_anything_is_written(tmp_path, monkeypatch):
     usage = SimpleNamespace(free=23)
-    monkeypatch.setattr("pipeline_lib.store.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("pipeline_lib.store.disk.shutil.disk_usage", lambda path: usage)
     with pytest.raises(DiskError, match=r"cannot hold[\s\S]*needs 0.00 GB"):
         write(tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []

@@ -1,18 +1,13 @@
-"""Artifacts on disk: HDF5 arrays with named axes, and CSV tables, both written whole or not at all.
+"""HDF5 artifacts: arrays with named axes, units, checksums, provenance and a digest.
 
-An artifact is one HDF5 file. Every dataset carries its axis names, units and a fletcher32
-checksum; every axis may carry coordinates (a dataset in the group ``coords``). The root
-attributes hold the format version, the kind of artifact, its provenance (JSON) and the digest of
-its content. A file is written under a temporary name and renamed when complete, so a file with
-the right name is always a whole one.
+Every dataset carries its axis names, units and a fletcher32 checksum; every axis may carry
+coordinates (a dataset in the group ``coords``). The root attributes hold the format version, the
+kind of artifact, its provenance (JSON) and the digest of its content.
 """
 
-import errno
 import hashlib
 import json
 import os
-import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,9 +17,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
-from pipeline_lib.errors import ArtifactError, DiskError
+from pipeline_lib.errors import ArtifactError
+from pipeline_lib.store.disk import atomic_path, require_space
 
 FORMAT_VERSION = 1
 RERUN_HINT = "Delete the file and run snakemake again: only this stage and what follows recompute."
@@ -68,14 +63,26 @@ class ArtifactWriter:
         units: str = "1",
         chunks: tuple[int, ...] | None = None,
     ) -> h5py.Dataset:
-        """Create a dataset to be filled slice by slice, so that memory stays bounded."""
+        """Create a dataset to be filled slice by slice, so that memory stays bounded.
+
+        ``chunks`` is the unit of reading, writing and checksums: whole rows of the first axis,
+        about a megabyte, unless given.
+        """
         checked: dict[str, Any] = {}
-        if all(shape):
-            checked = {"chunks": chunks or True, "fletcher32": True}
+        if shape and all(shape):
+            checked = {"chunks": chunks or _rows_of(shape, np.dtype(dtype)), "fletcher32": True}
         dataset = self.file.create_dataset(name, shape=shape, dtype=dtype, **checked)
         dataset.attrs["axes"] = list(axes)
         dataset.attrs["units"] = units
         return dataset
+
+
+def _rows_of(
+    shape: tuple[int, ...], dtype: np.dtype, target_bytes: int = 1 << 20
+) -> tuple[int, ...]:
+    """Chunk of whole rows along the first axis, of about ``target_bytes``."""
+    row_bytes = dtype.itemsize * int(np.prod(shape[1:]))
+    return (max(1, min(shape[0], target_bytes // row_bytes)), *shape[1:])
 
 
 @dataclass(frozen=True)
@@ -127,62 +134,6 @@ class Artifact:
         """Coordinates along an axis: numbers, or strings as an object array."""
         dataset = self.dataset(f"coords/{axis}")
         return np.asarray(dataset.asstr()[...] if dataset.dtype.kind == "O" else dataset[...])
-
-
-@contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that takes its name when the block ends well."""
-    final = Path(path)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(final)
-    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError when closing fails
-        told = _disk_error(error, final)
-        if told is None:
-            raise
-        raise told from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
-
-
-def _disk_error(error: Exception, path: Path) -> DiskError | None:
-    """The readable form of a system error met while writing ``path``; None for other errors."""
-    found = re.search(r"errno = (\d+)", str(error))  # HDF5 hides the number in its text
-    number = getattr(error, "errno", None) or (int(found.group(1)) if found else None)
-    if number in FULL:
-        return DiskError(
-            "the disk is full",
-            where=path,
-            hint="Free space or move data/ to a larger disk, then run snakemake again.",
-        )
-    if number in FORBIDDEN:
-        return DiskError(
-            "the folder cannot be written",
-            where=path.parent,
-            hint="Change its permissions or choose another working folder (snakemake --directory).",
-        )
-    return None
-
-
-def require_space(folder: str | os.PathLike[str], n_bytes: int) -> None:
-    """Refuse to start when the disk of ``folder`` has less than ``n_bytes`` free (DiskError)."""
-    existing = Path(folder).absolute()
-    while not existing.exists():
-        existing = existing.parent
-    free = shutil.disk_usage(existing).free
-    if free < n_bytes:
-        raise DiskError(
-            "the disk cannot hold this stage's output",
-            where=folder,
-            value=f"needs {n_bytes / 1e9:.2f} GB, {free / 1e9:.2f} GB are free",
-            hint="Free space or move data/ to a larger disk; nothing was written.",
-        )
 
 
 def provenance(wildcards: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,15 +246,14 @@ def content_digest(file: h5py.File) -> str:
         axes = list(dataset.attrs.get("axes", []))
         total.update(f"{name}|{axes}|{dataset.dtype}|{dataset.shape}\n".encode())
         for block in _blocks(dataset):
-            total.update(
-                np.ascontiguousarray(block).tobytes()
-                if block.dtype.kind != "O"
-                else "\x1f".join(map(str, block.ravel())).encode()
-            )
+            if block.dtype.kind == "O":
+                total.update("\x1f".join(map(str, block.ravel())).encode())
+            else:
+                total.update(memoryview(np.ascontiguousarray(block)))
     return total.hexdigest()
 
 
-def _blocks(dataset: h5py.Dataset, target_bytes: int = 1 << 24) -> Iterator[np.ndarray]:
+def _blocks(dataset: h5py.Dataset, target_bytes: int = 1 << 22) -> Iterator[np.ndarray]:
     """The dataset in slices along its first axis of about ``target_bytes``."""
     if dataset.ndim == 0 or dataset.size == 0:
         yield np.asarray(dataset[()])
@@ -333,44 +283,3 @@ def verify_artifact(path: str | os.PathLike[str], kind: str) -> None:
                 value=f"recorded {artifact.digest[:12]}, found {found[:12]}",
                 hint=RERUN_HINT,
             )
-
-
-def write_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
-    """Write a CSV table (no index, full precision, Unix line ends), whole or not at all."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def read_table(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table; ArtifactError when it is missing, broken or lacks one of ``columns``."""
-    try:
-        table = pd.read_csv(path, keep_default_na=True, na_values=[], low_memory=False)
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            "the table cannot be read", where=path, value=error, hint=RERUN_HINT
-        ) from error
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise ArtifactError(
-            f"the table lacks the columns {missing}",
-            where=path,
-            value=f"it has {list(table.columns)}",
-            hint=RERUN_HINT,
-        )
-    return table
-
-
-def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
-    """Write a JSON document with sorted keys, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-
-
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a JSON document; ArtifactError when it is missing or broken."""
-    try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            "the JSON file cannot be read", where=path, value=error, hint=RERUN_HINT
-        ) from error
