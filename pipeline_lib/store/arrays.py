@@ -249,7 +249,7 @@ def content_digest(file: h5py.File) -> str:
             if block.dtype.kind == "O":
                 total.update("\x1f".join(map(str, block.ravel())).encode())
             else:
-                total.update(memoryview(np.ascontiguousarray(block)))
+                total.update(block.tobytes())
     return total.hexdigest()
 
 
