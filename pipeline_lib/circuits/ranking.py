@@ -1,4 +1,4 @@
-"""Attention heads ranked by their mean indirect effect (paper table 2; definitions 5)."""
+"""Attention heads ranked by their mean indirect effect (paper table 2; definitions 9)."""
 
 import re
 from collections.abc import Sequence

@@ -22,7 +22,6 @@ from pipeline_lib.config.base import (
     Seed,
 )
 from pipeline_lib.config.heuristics import HeuristicsSection
-from pipeline_lib.errors import ConfigError
 
 HeadName = Annotated[str, Field(pattern=r"^L\d{1,4}H\d{1,4}$", examples=["L15H13"])]
 ModelName = Annotated[
@@ -93,22 +92,6 @@ class NeuronsSection(Section):
     first_heuristics_layer: Literal["half"] | CountOrZero = "half"
     """First layer whose neurons are kept; `half` is the middle of the model."""
 
-    def first_layer(self, n_layers: int) -> int:
-        """The first heuristics layer of a model with ``n_layers`` layers.
-
-        Raises ConfigError when the configured layer does not exist.
-        """
-        if self.first_heuristics_layer == "half":
-            return n_layers // 2
-        if self.first_heuristics_layer >= n_layers:
-            raise ConfigError(
-                "The first heuristics layer does not exist in this model.",
-                where="arithmetic.neurons.first_heuristics_layer",
-                value=self.first_heuristics_layer,
-                hint=f"The model has the layers 0 to {n_layers - 1}.",
-            )
-        return self.first_heuristics_layer
-
 
 class CircuitSection(Section):
     """The attention heads of each operator's circuit (paper, tables 1 and 2)."""
@@ -147,11 +130,6 @@ class PromptKnockoutSection(Section):
     """Token positions at which the neurons are set to zero."""
     seed: Seed = 42
     """Seed of the choice of prompts and of the control neurons."""
-
-    @property
-    def limits(self) -> list[int]:
-        """Numbers of neurons per layer that are tried: 0, step, ..., max_per_layer."""
-        return list(range(0, self.max_per_layer + 1, self.step))
 
     def conflicts(self) -> Iterator[Conflict]:
         """At least one number of neurons beside zero must be tried."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -37,9 +37,6 @@ class LocalModel(_Model):
     outside_project: bool = False
     """Allows a path that is absolute or leads out of the project."""
 
-    repo: ClassVar[None] = None
-    revision: ClassVar[None] = None
-
     @property
     def origin(self) -> dict[str, str]:
         """What identifies the model: source and path."""
@@ -71,8 +68,6 @@ class HubModel(_Model):
     """Repository on the hub, owner/name."""
     revision: Annotated[str, Field(pattern=r"^[\w][\w./-]*$", examples=["step143000"])]
     """Commit, tag or checkpoint branch; `main` is refused, because it moves."""
-
-    path: ClassVar[None] = None
 
     @property
     def origin(self) -> dict[str, str]:

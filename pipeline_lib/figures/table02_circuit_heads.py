@@ -1,4 +1,4 @@
-"""Table 2: the attention heads of each operator's circuit (paper table 2; definitions 5)."""
+"""Table 2: the attention heads of each operator's circuit (paper table 2; definitions 9)."""
 
 from collections.abc import Sequence
 from typing import Any

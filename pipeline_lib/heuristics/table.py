@@ -35,7 +35,7 @@ def chance_corrected(
 ) -> Float[np.ndarray, "..."]:
     """(score - base rate) / (1 - base rate): 0 is what a meaningless map scores, 1 a perfect one.
 
-    NaN where the heuristic holds for every prompt (definitions 10).
+    NaN where the heuristic holds for every prompt (definitions 7).
     """
     room = 1.0 - base_rate
     return np.where(room > 0, (score - base_rate) / np.where(room > 0, room, 1.0), np.nan)

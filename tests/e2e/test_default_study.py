@@ -56,6 +56,17 @@ def test_a_second_run_does_nothing(finished_project, tmp_path):
     assert planned(project) == {}
 
 
+def test_drawing_one_figure_leaves_the_report_of_all_alone(finished_project, tmp_path):
+    project = shutil.copytree(finished_project, tmp_path / "project", symlinks=True)
+    figure = "figs/arithmetic/tiny-arith/table03_accuracy.png"
+    (project / figure).unlink()
+    before = (project / "figs" / "report.html").read_bytes()
+    result = snakemake(project, figure)
+    assert result.returncode == 0, said(result)
+    assert (project / figure).exists()
+    assert (project / "figs" / "report.html").read_bytes() == before
+
+
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_prompt_sets_do_not_overlap_and_are_answered_right(study, operator):
     folder = study / "prompts" / operator

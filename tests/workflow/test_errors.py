@@ -105,6 +105,13 @@ def test_a_truncated_artifact_names_itself_and_the_fix(finished_project, tmp_pat
     assert result.returncode == 0, said(result)
 
 
+def test_a_study_that_is_switched_off_plans_nothing(project):
+    configs = configure(project, arithmetic={"enabled": False})
+    result = snakemake(project, "--dry-run", configs=configs)
+    assert result.returncode == 0, said(result)
+    assert "label_prompts" not in said(result)
+
+
 def test_the_shim_of_the_catalog_plans_the_same_jobs(project):
     result = snakemake(
         project, "--snakefile", "workflow/Snakefile", "--dry-run", "--quiet", "rules"

@@ -61,6 +61,7 @@ def test_a_copied_project_is_up_to_date(project):
             "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
             {"table02_circuit_heads"},
         ),
+        ("{arithmetic: {enabled: false}}", set()),
         ("{}", set()),
     ],
 )

@@ -84,13 +84,7 @@ def get_model_settings(wildcards):
 
 def get_model_source(wildcards):
     """Where the wildcard's model comes from."""
-    model = CONFIG.model(wildcards.model)
-    return {
-        "source": model.source,
-        "path": model.path,
-        "repo": model.repo,
-        "revision": model.revision,
-    }
+    return CONFIG.model(wildcards.model).origin
 
 
 def get_model_files(wildcards):
@@ -172,18 +166,18 @@ def get_per_seed(path):
 
 def get_reported_accuracy(wildcards):
     """Accuracy reported beside the model's weights (training and held-out prompts), if any."""
-    path = Path(CONFIG.model(wildcards.model).path or "") / "accuracy.csv"
-    return [str(path)] if path.exists() else []
+    model = CONFIG.model(wildcards.model)
+    path = f"{model.path}/accuracy.csv" if model.source == "local" else ""
+    return [path] if Path(path).is_file() else []
 
 
 def get_figure_settings(*keys):
     """Params function: the values of a figure's config keys (dotted), under the last part of each."""
+    keys = (*keys, "figures.dpi")
 
     def settings(wildcards):
         values = CONFIG.arithmetic_for(wildcards.model).params(*keys)
-        return {key.split(".")[-1]: values[key] for key in keys} | {
-            "dpi": STUDY.figures.dpi
-        }
+        return {key.split(".")[-1]: values[key] for key in keys}
 
     return settings
 
@@ -208,36 +202,30 @@ def get_figure_outputs(name, title):
 
 
 def get_all_figures(wildcards):
-    """Every figure and table of the arithmetic study in every format."""
+    """Every figure and table of the arithmetic study in every format; none if it is switched off."""
     return expand(
         "<figures>/arithmetic/{model}/{figure}.{format}",
-        model=STUDY.models,
+        model=STUDY.models if STUDY.enabled else [],
         figure=[*FIGURES, *(OPERATOR_TABLES[name] for name in STUDY.operators)],
         format=FORMATS,
     )
 
 
 def write_report():
-    """Snakemake's report of all figures, once they all exist, and a word on where things are."""
-    paths = map(workflow.pathvars.apply, get_all_figures(None))
-    figures = [Path(path) for path in paths]
-    if not all(path.exists() for path in figures):
+    """After a run of everything: Snakemake's report, and a word on where things are."""
+    if not set(workflow.dag_settings.targets) <= {"all", "arithmetic"}:
         return
+    paths = map(workflow.pathvars.apply, get_all_figures(None))
+    folders = sorted({str(Path(path).parent) for path in paths})
+    if not folders:
+        return
+    sys.stderr.write(f"\nFigures and tables: {', '.join(folders)}\n")
     report_file = "figs/report.html"
     # The same command line asks the same configuration for its report.
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        *sys.argv[1:],
-        "--report",
-        report_file,
-        "--nolock",
-    ]
+    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
+    command += ["--report", report_file]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
-        sys.stderr.write(made.stderr)
-    folders = ", ".join(sorted({str(path.parent) for path in figures}))
-    sys.stderr.write(
-        f"\nFigures and tables: {folders}\nReport:             {report_file}\n"
-    )
+        sys.stderr.write(f"The report could not be written:\n{made.stderr}\n")
+    else:
+        sys.stderr.write(f"Report:             {report_file}\n")

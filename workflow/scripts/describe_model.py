@@ -7,6 +7,7 @@ from pipeline_lib.logs import job
 from pipeline_lib.models.manifest import describe_model
 
 with job(snakemake.log[0]):
-    folder = Path(snakemake.params.source["path"] or Path(snakemake.output.manifest).parent)
-    manifest = describe_model(folder, snakemake.wildcards.model, snakemake.params.source)
+    source = snakemake.params.source
+    folder = Path(source.get("path", Path(snakemake.output.manifest).parent))
+    manifest = describe_model(folder, snakemake.wildcards.model, source)
     store.write_json(snakemake.output.manifest, manifest)

@@ -197,14 +197,6 @@ class TestModels:
         assert found[f"{prefix}.seeds"] == "cannot differ between models"
         assert "smaller than max_operand" in found[f"{prefix}.prompts.min_operand"]
 
-    def test_first_layer(self):
-        neurons = load_config(raw(), presets=PRESETS).arithmetic.neurons
-        assert (neurons.first_layer(4), neurons.first_layer(5)) == (2, 2)
-        fixed = neurons.model_copy(update={"first_heuristics_layer": 3})
-        assert fixed.first_layer(4) == 3
-        with pytest.raises(ConfigError, match="does not exist"):
-            fixed.first_layer(3)
-
 
 class TestProblems:
     def test_all_at_once_with_value_and_what_is_allowed(self):

@@ -209,9 +209,12 @@ def test_heuristics_are_sorted_by_their_drop(tmp_path, write, words_of):
     write(drawn)
 
 
-def test_many_heuristics_can_be_drawn(tmp_path, write):
+def test_many_heuristics_can_be_drawn(tmp_path, write, words_of):
     rows = [(f"h{i}", "H", 10, 100, 100, 1.0, i / 80, 1.0, 1.0) for i in range(80)]
-    write(fig07.make({"knockouts": [_knockouts(tmp_path, rows)]}, ["add"], {"dpi": 60}))
+    drawn = fig07.make({"knockouts": [_knockouts(tmp_path, rows)]}, ["add"], {"dpi": 60})
+    assert drawn.table["drop"].tolist() == [1 - i / 80 for i in range(80)]
+    assert "n = 80" in words_of(drawn)
+    write(drawn)
 
 
 # fig08
