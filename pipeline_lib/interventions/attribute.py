@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline_lib.interventions.batching import batches, default_batch_size
+from pipeline_lib.interventions.batching import default_batch_size, run_batches
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.interventions.hooks import (
     Edit,
@@ -106,23 +106,38 @@ def iter_attribution(
     if batch_size is None:
         fitting = default_batch_size(model, tokens.shape[1], layers_kept=3 * model.n_layers)
         batch_size = max(1, fitting // rows_per_prompt)
-    for rows in batches(len(tokens), batch_size):
+
+    def run(rows: slice) -> Attribution:
         pair = torch.stack([answer_ids[rows], counterfactual_answer_ids[rows]], 1).long()
-        part = clean.prompts(rows)
-        if method == "gradient":
-            gradients = _clean_gradients(model, tokens[rows], pair, part)
-        else:
-            gradients = _path_gradients(
-                model, tokens[rows], pair, part, counterfactual.prompts(rows), steps
-            )
-        effects = {
-            site: (counterfactual.site(site)[rows] - part.site(site)) * gradients[site]
-            for site in COMPONENTS
-        }
-        if check:
-            _check(model, clean, effects)
-        heads, neurons = effects["z"].sum(-1), effects["mlp_post"]
-        yield Attribution(clean.positions, clean.layers, heads, neurons)
+        ends = clean.prompts(rows), counterfactual.prompts(rows)
+        return _attribute_batch(model, tokens[rows], pair, *ends, method, steps, check)
+
+    for _, part in run_batches(len(tokens), batch_size, run):
+        yield part
+
+
+def _attribute_batch(
+    model: LanguageModel,
+    tokens: Int[Tensor, "prompt token"],
+    pair: Int[Tensor, "prompt 2"],
+    clean: Activations,
+    counterfactual: Activations,
+    method: Method,
+    steps: int,
+    check: bool,
+) -> Attribution:
+    if method == "gradient":
+        gradients = _clean_gradients(model, tokens, pair, clean)
+    else:
+        gradients = _path_gradients(model, tokens, pair, clean, counterfactual, steps)
+    effects = {
+        site: (counterfactual.site(site) - clean.site(site)) * gradients[site]
+        for site in COMPONENTS
+    }
+    if check:
+        _check(model, clean, effects)
+    heads, neurons = effects["z"].sum(-1), effects["mlp_post"]
+    return Attribution(clean.positions, clean.layers, heads, neurons)
 
 
 def _half_logit_difference(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from pipeline_lib.interventions.batching import batches, default_batch_size
+from pipeline_lib.interventions.batching import default_batch_size, run_batches
 from pipeline_lib.interventions.hooks import (
     SITES,
     Site,
@@ -96,8 +96,12 @@ def iter_captured(
     positions = resolve_positions(positions, tokens.shape[1])
     layers = resolve_layers(layers, model.n_layers)
     batch_size = batch_size or default_batch_size(model, tokens.shape[1])
-    for rows in batches(len(tokens), batch_size):
-        yield _capture_batch(model, tokens[rows], sites, layers, positions, keep_logits, check)
+
+    def run(rows: slice) -> Activations:
+        return _capture_batch(model, tokens[rows], sites, layers, positions, keep_logits, check)
+
+    for _, part in run_batches(len(tokens), batch_size, run):
+        yield part
 
 
 def capture(
@@ -143,8 +147,8 @@ def predict_tokens(
     """Most probable next token of each prompt; ActivationError when logits are not finite."""
     batch_size = batch_size or default_batch_size(model, tokens.shape[1])
     predicted = torch.empty(len(tokens), dtype=torch.int64)
-    for rows in batches(len(tokens), batch_size):
-        logits = last_logits(model, tokens[rows])
+    parts = run_batches(len(tokens), batch_size, lambda rows: last_logits(model, tokens[rows]))
+    for rows, logits in parts:
         check_finite(logits, f"{model.name}: logits")
         predicted[rows] = logits.argmax(-1).cpu()
     return predicted

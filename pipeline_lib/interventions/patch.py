@@ -1,29 +1,39 @@
 """Activation patching: one component's activation at one position, from the counterfactual run.
 
-Exact, one forward row per patch: row r of a batch carries its own patch at its own layer, position
-and component, so patches of all layers and prompts share forward passes.
+Exact, and only what a patch can change is computed: positions from its own on, in the layers above
+it. Patches at one position share a pass over the layers, which each joins at its own layer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int, Int64
+from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
-from pipeline_lib.interventions.batching import batches, default_batch_size
+from pipeline_lib.interventions.altered import altered_residuals
+from pipeline_lib.interventions.batching import (
+    batches,
+    clean_rows,
+    default_batch_size,
+    logit_rows,
+    run_batches,
+    suffix_rows,
+)
 from pipeline_lib.interventions.capture import Activations, resolve_layers, resolve_positions
+from pipeline_lib.interventions.clean import CleanRun, run_clean
 from pipeline_lib.interventions.hooks import (
-    Edit,
-    Hook,
     Site,
     check_finite,
     hooked,
     last_logits,
+    metric_dtype,
     on_site,
 )
 from pipeline_lib.interventions.patches import Indices, Patches, all_patches, known_zero
+from pipeline_lib.interventions.suffix import SuffixEngine
 from pipeline_lib.measures.effects import indirect_effect, log_odds_change
 from pipeline_lib.models.loading import LanguageModel
 
@@ -80,18 +90,20 @@ def patch_components(
     positions = resolve_positions(positions, tokens.shape[1])
     layers = resolve_layers(counterfactual.layers if layers is None else layers, model.n_layers)
     answers = torch.stack([answer_ids, counterfactual_answer_ids], 1).cpu().long()
-    clean = _clean_log_probs(model, tokens, answers, batch_size)
     patches = all_patches(len(tokens), positions, layers, model.n_heads + 1)
-    patched = clean[patches.prompt]
-    known = known_zero(model, patches, tokens, counterfactual.tokens)
-    run = ~known if skip_known else torch.ones_like(known)
-    rows, todo = run.nonzero()[:, 0], patches[run]
-    if progress is not None and len(todo) < len(patches):
-        progress(len(patches) - len(todo))
-    for part, logits in _iter_patched(model, tokens, counterfactual, todo, batch_size):
+    known = known_zero(model, patches, tokens, counterfactual.tokens) & skip_known
+    rows, todo = (~known).nonzero()[:, 0], patches[~known]
+    clean = torch.empty(len(tokens), 2, dtype=torch.float64)
+    patched = torch.empty(len(patches), 2, dtype=torch.float64)
+    done = progress or (lambda n: None)
+    for part, logits in _iter_runs(model, tokens, counterfactual, todo, batch_size):
+        if isinstance(part, slice):
+            clean[part] = log_probs(logits, answers[part])
+            continue
         patched[rows[part]] = log_probs(logits, answers[todo.prompt[part]])
-        if progress is not None:
-            progress(part.stop - part.start)
+        done(len(part))
+    patched[known] = clean[patches.prompt[known]]
+    done(int(known.sum()))
     # patches are listed layer, component, position, prompt; the axes of results the other way
     shape = (len(layers), model.n_heads + 1, len(positions), len(tokens), 2)
     grid = patched.reshape(shape).permute(3, 2, 0, 1, 4).numpy()
@@ -114,9 +126,10 @@ def patch_logits(
     batch_size: int | None = None,
 ) -> Float[Tensor, "patch vocab"]:
     """Last-position logits after each patch of a list, on the CPU; nothing is left out."""
-    parts = _iter_patched(model, tokens, counterfactual, patches, batch_size)
-    logits = [logits.cpu() for _, logits in parts]
-    return torch.cat(logits) if logits else torch.empty(0, model.d_vocab)
+    result = torch.empty(len(patches), model.d_vocab, dtype=metric_dtype(model))
+    for part, logits in _iter_patched(model, tokens, counterfactual, patches, batch_size):
+        result[part] = logits.cpu()
+    return result
 
 
 def patch_log_probs(
@@ -149,8 +162,9 @@ def patch_everything(
 
     With all layers and positions, and the same last token, this is the counterfactual run itself.
     """
-    batch_size = batch_size or default_batch_size(model, tokens.shape[1])
-    positions, parts = list(counterfactual.positions), []
+    size = batch_size or default_batch_size(model, tokens.shape[1])
+    positions = list(counterfactual.positions)
+    sites: tuple[Site, Site] = ("z", "mlp_post")
 
     def replace_by(values: Float[Tensor, "..."]) -> Callable[[Tensor], Tensor]:
         def edit(x: Tensor) -> Tensor:
@@ -160,40 +174,52 @@ def patch_everything(
 
         return edit
 
-    for rows in batches(len(tokens), batch_size):
-        sites: tuple[Site, Site] = ("z", "mlp_post")
+    def run(rows: slice) -> Float[Tensor, "row vocab"]:
         hooks = [
             on_site(model, site, layer, replace_by(counterfactual.site(site)[rows, :, index]))
             for index, layer in enumerate(counterfactual.layers)
             for site in sites
         ]
         with hooked(hooks):
-            parts.append(last_logits(model, tokens[rows]).cpu())
+            return last_logits(model, tokens[rows]).cpu()
+
+    parts = [logits for _, logits in run_batches(len(tokens), size, run)]
     return torch.cat(parts) if parts else torch.empty(0, model.d_vocab)
 
 
 def log_probs(
     logits: Float[Tensor, "row vocab"], token_ids: Int64[Tensor, "row answer"]
 ) -> Float64[Tensor, "row answer"]:
-    """Log-probabilities (nats, float64, on the CPU) of some tokens of each row."""
-    logits = logits.double()
+    """Log-probabilities (nats, float64, on the CPU) of some tokens of each row.
+
+    Exponentials in the type of the logits, whose rounding they share, and their sum in float64.
+    """
+    largest = logits.amax(1, keepdim=True)
+    total = (logits - largest).exp_().sum(1, keepdim=True, dtype=torch.float64)
     chosen = logits.gather(1, token_ids.to(logits.device))
-    return (chosen - logits.logsumexp(1, keepdim=True)).cpu()
+    return (chosen.double() - largest.double() - total.log()).cpu()
 
 
-def _clean_log_probs(
+@torch.inference_mode()
+def _iter_runs(
     model: LanguageModel,
     tokens: Int[Tensor, "prompt token"],
-    answers: Int64[Tensor, "prompt 2"],
+    counterfactual: Activations,
+    patches: Patches,
     batch_size: int | None,
-) -> Float64[Tensor, "prompt 2"]:
-    result = torch.empty(len(tokens), 2, dtype=torch.float64)
-    for rows in batches(len(tokens), batch_size or default_batch_size(model, tokens.shape[1])):
-        with torch.no_grad():
-            logits = last_logits(model, tokens[rows])
-        check_finite(logits, f"{model.name}: logits of the clean run")
-        result[rows] = log_probs(logits, answers[rows])
-    return result
+) -> Iterator[tuple[slice | Indices, Float[Tensor, "row vocab"]]]:
+    """Logits of clean runs (with a slice of prompts) and of patches (with their numbers)."""
+    engine = SuffixEngine(model)
+    chunk = clean_rows(model, tokens.shape[1])
+    for prompts, clean in run_batches(len(tokens), chunk, lambda r: run_clean(model, tokens[r])):
+        yield prompts, clean.logits
+        inside = (patches.prompt >= prompts.start) & (patches.prompt < prompts.stop)
+        chosen, todo = inside.nonzero()[:, 0], patches[inside].shifted(-prompts.start)
+        source = counterfactual.prompts(prompts)
+        for part, logits in _iter_passes(engine, clean, source, todo, batch_size):
+            layers = f"layers {int(todo.layer[part].min())} to {int(todo.layer[part].max())}"
+            check_finite(logits, f"{model.name}: logits after patching {layers}")
+            yield chosen[part], logits
 
 
 def _iter_patched(
@@ -202,54 +228,41 @@ def _iter_patched(
     counterfactual: Activations,
     patches: Patches,
     batch_size: int | None,
-) -> Iterator[tuple[slice, Float[Tensor, "row vocab"]]]:
-    """Logits of the patches, batch by batch, with the slice of patches they belong to."""
-    for part in batches(len(patches), batch_size or default_batch_size(model, tokens.shape[1])):
-        batch = patches[part]
-        with hooked(_patch_hooks(model, counterfactual, batch)), torch.no_grad():
-            logits = last_logits(model, tokens[batch.prompt])
-        layers = f"layers {int(batch.layer.min())} to {int(batch.layer.max())}"
-        check_finite(logits, f"{model.name}: logits after patching {layers}")
-        yield part, logits
+) -> Iterator[tuple[Indices, Float[Tensor, "row vocab"]]]:
+    """Logits of the patches in parts, each with the numbers of its patches in the list."""
+    for part, logits in _iter_runs(model, tokens, counterfactual, patches, batch_size):
+        if not isinstance(part, slice):
+            yield part, logits
 
 
-def _patch_hooks(
-    model: LanguageModel, counterfactual: Activations, batch: Patches
-) -> Iterator[Hook]:
-    mlp = batch.component == model.n_heads
-    one = torch.zeros_like(mlp) if batch.neuron is None else batch.neuron >= 0
-    groups: list[tuple[Site, Bool[Tensor, " patch"], Indices | None]] = [
-        ("z", ~mlp, batch.component),
-        ("mlp_post", mlp & ~one, None),
-        ("mlp_post", mlp & one, batch.neuron),
-    ]
-    for layer in batch.layer.unique().tolist():
-        for site, members, inner in groups:
-            rows = (members & (batch.layer == layer)).nonzero()[:, 0]
-            if len(rows):
-                edit = _row_edit(counterfactual, site, layer, batch, rows, inner)
-                yield on_site(model, site, layer, edit)
-
-
-def _row_edit(
+def _iter_passes(
+    engine: SuffixEngine,
+    clean: CleanRun,
     counterfactual: Activations,
-    site: Site,
-    layer: int,
-    batch: Patches,
-    rows: Int64[Tensor, " chosen"],
-    inner: Indices | None,
-) -> Edit:
-    """Replace, in each chosen row, its position (and head or neuron) by the counterfactual's."""
-    position = batch.position[rows]
-    column = torch.tensor(counterfactual.positions).eq(position[:, None]).int().argmax(1)
-    slot = torch.full_like(rows, counterfactual.layers.index(layer))
-    unit = () if inner is None else (inner[rows],)
-    source = (batch.prompt[rows], column, slot, *unit)
-    values = counterfactual.site(site)[source]
+    patches: Patches,
+    batch_size: int | None,
+) -> Iterator[tuple[Indices, Float[Tensor, "row vocab"]]]:
+    """Logits of the patches of a clean run: one position and at most ``batch_size`` rows a pass."""
+    for position in patches.position.unique().tolist():
+        members = (patches.position == position).nonzero()[:, 0]
+        members = members[patches.layer[members].argsort(stable=True)]
+        run = partial(_run_pass, engine, clean, counterfactual, patches[members])
+        rows = batch_size or suffix_rows(engine.model, clean.n_tokens - position)
+        for part, resid in run_batches(len(members), rows, run):
+            for piece in batches(len(resid), logit_rows(engine.model)):
+                yield members[part][piece], engine.unembed(resid[piece])
 
-    def edit(x: Tensor) -> Tensor:
-        x = x.clone()
-        x[(rows, position, *unit)] = values.to(x.device, x.dtype)
-        return x
 
-    return edit
+def _run_pass(
+    engine: SuffixEngine,
+    clean: CleanRun,
+    counterfactual: Activations,
+    patches: Patches,
+    part: slice,
+) -> Float[Tensor, "row d_model"]:
+    """Last residual of some patches of one position, ascending in layer."""
+    batch = patches[part]
+    altered = altered_residuals(engine.model, engine.blocks, clean, counterfactual, batch)
+    start = int(batch.position[0])
+    joins = batch.layer + 1
+    return engine.last_residual(clean, start, joins, batch.prompt, altered=altered[:, None])

@@ -1,7 +1,7 @@
 """Lists of patches: which component of which prompt, at which layer and position."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Int, Int64
@@ -16,8 +16,8 @@ Indices = Int64[Tensor, " patch"]
 class Patches:
     """A list of patches, each of one component of one prompt at one layer and position.
 
-    ``component`` is a head's number, or ``n_heads`` for the MLP. ``neuron``, where given and not
-    -1, restricts an MLP patch to one neuron.
+    ``component`` is a head's number, ``n_heads`` for the MLP, or ``n_heads + 1`` for the residual
+    leaving the layer. ``neuron``, where given and not -1, restricts an MLP patch to one neuron.
     """
 
     prompt: Indices
@@ -29,7 +29,9 @@ class Patches:
     def __len__(self) -> int:
         return len(self.prompt)
 
-    def __getitem__(self, chosen: slice | Bool[Tensor, " patch"]) -> "Patches":
+    def __getitem__(
+        self, chosen: slice | Bool[Tensor, " patch"] | Int64[Tensor, " chosen"]
+    ) -> "Patches":
         neuron = None if self.neuron is None else self.neuron[chosen]
         return Patches(
             self.prompt[chosen],
@@ -38,6 +40,10 @@ class Patches:
             self.component[chosen],
             neuron,
         )
+
+    def shifted(self, prompts: int) -> "Patches":
+        """The same with ``prompts`` added to every prompt's number."""
+        return replace(self, prompt=self.prompt + prompts)
 
 
 def all_patches(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pipeline_lib.errors import ModelError
 
@@ -45,6 +45,11 @@ class Architecture:
 
     ``attention_out`` and ``mlp_out`` are the projections whose INPUTS are z (the heads side by
     side) and mlp_post. ``layer_norm`` tells LayerNorm (which also subtracts the mean) from RMSNorm.
+    ``projections`` are paths from the attention: of queries, keys and values, or of one projection
+    that gives all three, ``fused`` "by_head" (q, k, v of head 0, then of head 1, ...) or
+    "by_kind" (q of all heads, then k, then v). ``rotary`` is how positions turn a head's entries:
+    "halves" pairs entry i with i + n/2 and reads the angles from the module at ``rotary_module``;
+    "pairs" pairs neighbours, with angles kept by the attention; None where positions are embedded.
     """
 
     model_types: ClassVar[tuple[str, ...]]
@@ -55,6 +60,16 @@ class Architecture:
     attention_out: ClassVar[str]
     mlp_out: ClassVar[str]
     layer_norm: ClassVar[bool]
+    attention: ClassVar[str]
+    attention_norm: ClassVar[str]
+    mlp: ClassVar[str]
+    mlp_norm: ClassVar[str]
+    projections: ClassVar[tuple[str, ...]]
+    fused: ClassVar[Literal["by_head", "by_kind"] | None] = None
+    rotary: ClassVar[Literal["halves", "pairs"] | None] = None
+    rotary_module: ClassVar[str] = ""
+    # transformers computes GPT-J's attention scores in float32 whatever the model's dtype
+    scores_in_float32: ClassVar[bool] = False
 
     @classmethod
     def shape(cls, config: Mapping[str, Any]) -> ModelShape:
@@ -73,6 +88,13 @@ class LlamaLike(Architecture):
     attention_out = "self_attn.o_proj"
     mlp_out = "mlp.down_proj"
     layer_norm = False
+    attention = "self_attn"
+    attention_norm = "input_layernorm"
+    mlp = "mlp"
+    mlp_norm = "post_attention_layernorm"
+    projections = ("q_proj", "k_proj", "v_proj")
+    rotary = "halves"
+    rotary_module = "model.rotary_emb"
 
     @classmethod
     def shape(cls, config: Mapping[str, Any]) -> ModelShape:
@@ -105,6 +127,14 @@ class GPTNeoX(Architecture):
     attention_out = "attention.dense"
     mlp_out = "mlp.dense_4h_to_h"
     layer_norm = True
+    attention = "attention"
+    attention_norm = "input_layernorm"
+    mlp = "mlp"
+    mlp_norm = "post_attention_layernorm"
+    projections = ("query_key_value",)
+    fused = "by_head"
+    rotary = "halves"
+    rotary_module = "gpt_neox.rotary_emb"
 
     @classmethod
     def shape(cls, config: Mapping[str, Any]) -> ModelShape:
@@ -137,6 +167,13 @@ class GPTJ(Architecture):
     attention_out = "attn.out_proj"
     mlp_out = "mlp.fc_out"
     layer_norm = True
+    attention = "attn"
+    attention_norm = "ln_1"
+    mlp = "mlp"
+    mlp_norm = "ln_1"
+    projections: ClassVar[tuple[str, ...]] = ("q_proj", "k_proj", "v_proj")
+    rotary: ClassVar[Literal["halves", "pairs"] | None] = "pairs"
+    scores_in_float32 = True
     parallel_residual: ClassVar[bool] = True
     tied_by_default: ClassVar[bool] = False
 
@@ -166,6 +203,11 @@ class GPT2(GPTJ):
     model_types = ("gpt2",)
     attention_out = "attn.c_proj"
     mlp_out = "mlp.c_proj"
+    mlp_norm = "ln_2"
+    projections = ("c_attn",)
+    fused = "by_kind"
+    rotary = None
+    scores_in_float32 = False
     parallel_residual = False
     tied_by_default = True
 
