@@ -1,6 +1,12 @@
 """The engine: capture, patch, ablate, attribute. No other code touches a model's internals."""
 
-from pipeline_lib.interventions.ablate import ablate_heads, ablate_neurons, predict_ablated
+from pipeline_lib.interventions.ablate import (
+    ablate,
+    ablate_circuits,
+    ablate_heads,
+    ablate_neurons,
+    predict_ablated,
+)
 from pipeline_lib.interventions.attribute import Attribution, attribute, iter_attribution
 from pipeline_lib.interventions.capture import (
     Activations,
@@ -23,6 +29,8 @@ __all__ = [
     "Attribution",
     "PatchedAnswers",
     "Patches",
+    "ablate",
+    "ablate_circuits",
     "ablate_heads",
     "ablate_neurons",
     "attribute",

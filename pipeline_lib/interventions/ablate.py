@@ -1,17 +1,73 @@
-"""Ablation: neurons or heads set to zero or to a mean, each row of a batch with its own set."""
+"""Ablation: heads and neurons set to zero, to a mean or to other prompts' values, row by row.
+
+Rows share work: a prompt's clean run is made once however many rows repeat it, a row joins the
+batch at the first layer in which something of it is ablated, and ablating at the last position
+computes the last position alone.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
-from pipeline_lib.interventions.batching import batches, default_batch_size
-from pipeline_lib.interventions.hooks import Edit, Site, check_finite, hooked, last_logits, on_site
+from pipeline_lib.interventions.batching import clean_rows, logit_rows, run_batches, suffix_rows
+from pipeline_lib.interventions.capture import Activations
+from pipeline_lib.interventions.clean import CleanRun, run_clean
+from pipeline_lib.interventions.hooks import Edit, Hook, Site, check_finite, metric_dtype, on_site
+from pipeline_lib.interventions.suffix import SuffixEngine
 from pipeline_lib.models.loading import LanguageModel
 
 Where = Literal["all", "last"]
+Zero = Literal["zero"]
+Masks = dict[Site, Bool[Tensor, "set layer *unit"]]
+
+
+def ablate(
+    model: LanguageModel,
+    tokens: Int[Tensor, "row token"],
+    *,
+    heads: Bool[Tensor, "row layer head"] | None = None,
+    neurons: Bool[Tensor, "row layer d_mlp"] | None = None,
+    value: Zero | Activations = "zero",
+    positions: Where = "all",
+    batch_size: int | None = None,
+) -> Float[Tensor, "row vocab"]:
+    """Last-position logits with each row's masked heads and neurons (True) ablated, on the CPU.
+
+    ``value`` is "zero", or activations of all layers and positions: of one prompt (means, used for
+    every row) or of one prompt a row (resampling). ``positions`` ablates at all token positions or
+    at the last only. A row may repeat a prompt with another set.
+    Raises ActivationError for NaN or infinite logits.
+    """
+    ablation = _Ablation.of(heads, neurons, value=value, sets=torch.arange(len(tokens)))
+    return _collect(model, tokens, ablation, positions, batch_size)
+
+
+def ablate_circuits(
+    model: LanguageModel,
+    tokens: Int[Tensor, "prompt token"],
+    *,
+    heads: Bool[Tensor, "circuit layer head"] | None = None,
+    neurons: Bool[Tensor, "circuit layer d_mlp"] | None = None,
+    value: Zero | Activations = "zero",
+    positions: Where = "all",
+    batch_size: int | None = None,
+) -> Float[Tensor, "circuit prompt vocab"]:
+    """Logits of every prompt under every circuit, of which the True heads and neurons are kept.
+
+    All others of the kinds given are ablated (see `ablate`; None leaves a kind alone).
+    ``value`` holds one prompt (means) or one a prompt (resampling).
+    """
+    n_circuits = len(next(kept for kept in (heads, neurons) if kept is not None))
+    removed = (None if kept is None else ~kept for kept in (heads, neurons))
+    sets = torch.arange(n_circuits).repeat_interleave(len(tokens))
+    ablation = _Ablation.of(*removed, value=value, sets=sets)
+    every = tokens.repeat(n_circuits, 1)
+    logits = _collect(model, every, ablation, positions, batch_size)
+    return logits.unflatten(0, (n_circuits, len(tokens)))
 
 
 def ablate_neurons(
@@ -19,19 +75,13 @@ def ablate_neurons(
     tokens: Int[Tensor, "row token"],
     mask: Bool[Tensor, "row layer d_mlp"],
     *,
-    value: Literal["zero"] | Float[Tensor, "layer token d_mlp"] = "zero",
+    value: Zero | Float[Tensor, "layer token d_mlp"] = "zero",
     positions: Where = "all",
     batch_size: int | None = None,
 ) -> Float[Tensor, "row vocab"]:
-    """Last-position logits with each row's masked MLP neurons (True) ablated, on the CPU.
-
-    ``value`` is "zero" or the mean activation at each layer and token position; ``positions``
-    ablates at all token positions or at the last only. A row may repeat a prompt with another set.
-    Raises ActivationError for NaN or infinite logits.
-    """
-    parts = _iter_ablated(model, "mlp_post", tokens, mask, value, positions, batch_size)
-    logits = [part.cpu() for _, part in parts]
-    return torch.cat(logits) if logits else torch.empty(0, model.d_vocab)
+    """`ablate` of neurons alone; ``value`` may be the means of each layer and token position."""
+    ablation = _Ablation.of_site("mlp_post", mask, value)
+    return _collect(model, tokens, ablation, positions, batch_size)
 
 
 def ablate_heads(
@@ -39,14 +89,13 @@ def ablate_heads(
     tokens: Int[Tensor, "row token"],
     mask: Bool[Tensor, "row layer head"],
     *,
-    value: Literal["zero"] | Float[Tensor, "layer token head d_head"] = "zero",
+    value: Zero | Float[Tensor, "layer token head d_head"] = "zero",
     positions: Where = "all",
     batch_size: int | None = None,
 ) -> Float[Tensor, "row vocab"]:
     """The same for attention heads: z of each row's masked heads is replaced."""
-    parts = _iter_ablated(model, "z", tokens, mask[..., None], value, positions, batch_size)
-    logits = [part.cpu() for _, part in parts]
-    return torch.cat(logits) if logits else torch.empty(0, model.d_vocab)
+    ablation = _Ablation.of_site("z", mask, value)
+    return _collect(model, tokens, ablation, positions, batch_size)
 
 
 def predict_ablated(
@@ -54,55 +103,160 @@ def predict_ablated(
     tokens: Int[Tensor, "row token"],
     mask: Bool[Tensor, "row layer d_mlp"],
     *,
-    value: Literal["zero"] | Float[Tensor, "layer token d_mlp"] = "zero",
+    value: Zero | Float[Tensor, "layer token d_mlp"] = "zero",
     positions: Where = "all",
     batch_size: int | None = None,
 ) -> Int64[Tensor, " row"]:
     """Most probable next token of each row under `ablate_neurons`, without keeping logits."""
     predicted = torch.empty(len(tokens), dtype=torch.int64)
-    parts = _iter_ablated(model, "mlp_post", tokens, mask, value, positions, batch_size)
-    for rows, logits in parts:
+    ablation = _Ablation.of_site("mlp_post", mask, value)
+    for rows, logits in _iter_ablated(model, tokens, ablation, positions, batch_size):
         predicted[rows] = logits.argmax(-1).cpu()
     return predicted
 
 
-@torch.no_grad()
-def _iter_ablated(
+@dataclass(frozen=True)
+class _Ablation:
+    """Sets of ablated units, which set each row has, and what replaces the units (else zero).
+
+    Row r reads entry ``r % len(filling)`` of the replacing values.
+    """
+
+    masks: Masks
+    values: dict[Site, Float[Tensor, "filling layer token *width"]]
+    sets: Int64[Tensor, " row"]
+
+    @classmethod
+    def of(
+        cls,
+        heads: Bool[Tensor, "set layer head"] | None,
+        neurons: Bool[Tensor, "set layer d_mlp"] | None,
+        *,
+        value: Zero | Activations,
+        sets: Int64[Tensor, " row"],
+    ) -> "_Ablation":
+        given: dict[Site, Tensor | None] = {"z": heads, "mlp_post": neurons}
+        masks = {site: mask for site, mask in given.items() if mask is not None}
+        values: dict[Site, Tensor] = {}
+        if isinstance(value, Activations):
+            values = {site: value.site(site).transpose(1, 2) for site in masks}
+        return cls(masks, values, sets)
+
+    @classmethod
+    def of_site(
+        cls,
+        site: Site,
+        mask: Bool[Tensor, "row layer unit"],
+        value: Zero | Float[Tensor, "layer token *width"],
+    ) -> "_Ablation":
+        values: dict[Site, Tensor] = {site: value[None]} if isinstance(value, Tensor) else {}
+        return cls({site: mask}, values, torch.arange(len(mask)))
+
+    def first_layers(self, n_layers: int) -> Int64[Tensor, " set"]:
+        """First layer in which each set has a unit; ``n_layers`` where it has none."""
+        touched = torch.stack([mask.flatten(2).any(-1) for mask in self.masks.values()]).any(0)
+        none = torch.ones(len(touched), 1, dtype=torch.bool)
+        return torch.cat([touched.cpu(), none], 1)[:, : n_layers + 1].int().argmax(1)
+
+    def hooks(self, model: LanguageModel, layer: int, rows: Int64[Tensor, " row"]) -> list[Hook]:
+        """The edits of one layer for the rows that run it."""
+        chosen = {site: mask[self.sets[rows], layer] for site, mask in self.masks.items()}
+        return [
+            on_site(model, site, layer, self._edit(site, mask, layer, rows))
+            for site, mask in chosen.items()
+            if mask.any()
+        ]
+
+    def _edit(
+        self,
+        site: Site,
+        mask: Bool[Tensor, "row unit"],
+        layer: int,
+        rows: Int64[Tensor, " row"],
+    ) -> Edit:
+        values = self.values.get(site)
+
+        def edit(x: Tensor) -> Tensor:
+            units = mask.to(x.device)[:, None]
+            units = units[..., None] if site == "z" else units
+            if values is None:
+                return x.masked_fill(units, 0)
+            # the pass may compute the last positions only
+            filling = values[rows % len(values), layer, -x.shape[1] :]
+            return torch.where(units, filling.to(x.device, x.dtype), x)
+
+        return edit
+
+
+def _collect(
     model: LanguageModel,
-    site: Site,
     tokens: Int[Tensor, "row token"],
-    mask: Bool[Tensor, "row layer *unit"],
-    value: Literal["zero"] | Float[Tensor, "layer token *width"],
+    ablation: _Ablation,
     positions: Where,
     batch_size: int | None,
-) -> Iterator[tuple[slice, Float[Tensor, "batch vocab"]]]:
-    for rows in batches(len(tokens), batch_size or default_batch_size(model, tokens.shape[1])):
-        chosen = mask[rows]
-        hooks = [
-            on_site(model, site, layer, _edit(chosen[:, layer], value, layer, positions))
-            for layer in range(model.n_layers)
-            if chosen[:, layer].any()
-        ]
-        with hooked(hooks):
-            logits = last_logits(model, tokens[rows])
-        check_finite(logits, f"{model.name}: logits after ablating {site}")
-        yield rows, logits
+) -> Float[Tensor, "row vocab"]:
+    result = torch.empty(len(tokens), model.d_vocab, dtype=metric_dtype(model))
+    for rows, logits in _iter_ablated(model, tokens, ablation, positions, batch_size):
+        result[rows] = logits.cpu()
+    return result
 
 
-def _edit(
-    mask: Bool[Tensor, "batch *unit"],
-    value: Literal["zero"] | Float[Tensor, "layer token *width"],
-    layer: int,
+@torch.inference_mode()
+def _iter_ablated(
+    model: LanguageModel,
+    tokens: Int[Tensor, "row token"],
+    ablation: _Ablation,
     positions: Where,
-) -> Edit:
-    start = -1 if positions == "last" else 0
+    batch_size: int | None,
+) -> Iterator[tuple[Int64[Tensor, " part"], Float[Tensor, "part vocab"]]]:
+    """Logits in parts, each with the numbers of its rows."""
+    engine = SuffixEngine(model)
+    distinct, prompt = tokens.cpu().unique(dim=0, return_inverse=True)
+    joins = ablation.first_layers(model.n_layers)[ablation.sets]
+    chunk = clean_rows(model, tokens.shape[1])
+    runs = run_batches(len(distinct), chunk, lambda part: run_clean(model, distinct[part]))
+    for part, clean in runs:
+        inside = (prompt >= part.start) & (prompt < part.stop)
+        rows = inside.nonzero()[:, 0]
+        rows = rows[joins[rows].argsort(stable=True)]
+        runner = _Pass(engine, clean, ablation, rows, joins[rows], prompt[rows] - part.start)
+        for numbers, logits in runner.logits(positions, batch_size):
+            check_finite(logits, f"{model.name}: logits after ablation")
+            yield numbers, logits
 
-    def edit(x: Tensor) -> Tensor:
-        chosen = mask.to(x.device)[:, None]
-        filling = torch.zeros((), dtype=x.dtype, device=x.device)
-        if isinstance(value, Tensor):
-            filling = value[layer, start:].to(x.device, x.dtype)
-        ablated = torch.where(chosen, filling, x[:, start:])
-        return torch.cat([x[:, :start], ablated], 1) if start else ablated
 
-    return edit
+@dataclass(frozen=True)
+class _Pass:
+    """Rows of one clean run, ascending in the layer they join at."""
+
+    engine: SuffixEngine
+    clean: CleanRun
+    ablation: _Ablation
+    rows: Int64[Tensor, " row"]
+    joins: Int64[Tensor, " row"]
+    prompts: Int64[Tensor, " row"]
+
+    def logits(
+        self, positions: Where, batch_size: int | None
+    ) -> Iterator[tuple[Int64[Tensor, " part"], Float[Tensor, "part vocab"]]]:
+        """Logits of all rows in parts; rows without ablation have those of the clean run."""
+        model, n_tokens = self.engine.model, self.clean.n_tokens
+        start = n_tokens - 1 if positions == "last" else 0
+        ablated = int((self.joins < model.n_layers).sum())
+        if ablated < len(self.rows):
+            clean = self.clean.logits[self.prompts[ablated:].to(self.clean.logits.device)]
+            yield self.rows[ablated:], clean
+        size = batch_size or min(suffix_rows(model, n_tokens - start), logit_rows(model))
+        for part, logits in run_batches(ablated, size, lambda part: self._run(start, part)):
+            yield self.rows[part], logits
+
+    def _run(self, start: int, part: slice) -> Float[Tensor, "part vocab"]:
+        rows = self.rows[part]
+
+        def edits(layer: int, count: int) -> list[Hook]:
+            return self.ablation.hooks(self.engine.model, layer, rows[:count])
+
+        resid = self.engine.last_residual(
+            self.clean, start, self.joins[part], self.prompts[part], edits=edits
+        )
+        return self.engine.unembed(resid)

@@ -1,7 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from pipeline_lib.interventions import ablate_heads, ablate_neurons, capture, predict_ablated
+from pipeline_lib.interventions import (
+    ablate,
+    ablate_circuits,
+    ablate_heads,
+    ablate_neurons,
+    capture,
+    predict_ablated,
+)
 from tests.unit.interventions import naive
 
 
@@ -91,3 +100,109 @@ def test_no_rows(llama_model, pairs):
     none = torch.zeros(0, llama_model.n_layers, llama_model.d_mlp, dtype=torch.bool)
     assert ablate_neurons(llama_model, pairs.tokens[:0], none).shape == (0, llama_model.d_vocab)
     assert predict_ablated(llama_model, pairs.tokens[:0], none).shape == (0,)
+
+
+def both_by_hand(model, tokens, row, heads, neurons, z, post, start):
+    """One row by plain hooks: heads and neurons at once."""
+    edits = []
+    for layer, (attention, mlp) in enumerate(naive.projections(model)):
+        units = heads[layer].repeat_interleave(model.d_head)
+        for module, chosen, fill in (
+            (attention, units, z[:, layer].flatten(1)),
+            (mlp, neurons[layer], post[:, layer]),
+        ):
+
+            def edit(x, chosen=chosen, fill=fill):
+                x = x.clone()
+                x[:, start:, chosen] = fill[start:, chosen]
+                return x
+
+            edits.append((module, edit))
+    return naive.run(model, tokens[row : row + 1], edits)[0]
+
+
+@pytest.mark.parametrize("positions", ["all", "last"])
+@pytest.mark.parametrize("value", ["zero", "mean", "resample"])
+def test_heads_and_neurons_at_once(tiny_model, pairs, positions, value):
+    other = capture(tiny_model, pairs.other)
+    means = replace(
+        other.prompts(slice(0, 1)),
+        z=other.z.mean(0, keepdim=True),
+        mlp_post=other.mlp_post.mean(0, keepdim=True),
+    )
+    heads = random_mask(7, tiny_model.n_layers, tiny_model.n_heads)
+    neurons = random_mask(7, tiny_model.n_layers, tiny_model.d_mlp)
+    heads[2:4, 0], neurons[2:4, 0] = False, False
+    given = {"zero": "zero", "mean": means, "resample": other}[value]
+    logits = ablate(
+        tiny_model,
+        pairs.tokens,
+        heads=heads,
+        neurons=neurons,
+        value=given,
+        positions=positions,
+        batch_size=3,
+    )
+    start = 4 if positions == "last" else 0
+    for row in range(7):
+        source = {"zero": means, "mean": means, "resample": other.prompts(slice(row, row + 1))}
+        z, post = source[value].z[0], source[value].mlp_post[0]
+        z, post = (x * (value != "zero") for x in (z, post))
+        expected = both_by_hand(
+            tiny_model, pairs.tokens, row, heads[row], neurons[row], z, post, start
+        )
+        torch.testing.assert_close(logits[row], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_resampling_everything_gives_the_other_run(tiny_model, pairs):
+    other = capture(tiny_model, pairs.other)
+    heads = torch.ones(7, 3, tiny_model.n_heads, dtype=torch.bool)
+    neurons = torch.ones(7, 3, tiny_model.d_mlp, dtype=torch.bool)
+    logits = ablate(tiny_model, pairs.tokens, heads=heads, neurons=neurons, value=other)
+    torch.testing.assert_close(logits, other.logits, atol=1e-4, rtol=1e-4)
+
+
+def test_circuits_are_what_is_kept(tiny_model, pairs):
+    other = capture(tiny_model, pairs.other)
+    heads = random_mask(3, tiny_model.n_layers, tiny_model.n_heads)
+    neurons = random_mask(3, tiny_model.n_layers, tiny_model.d_mlp)
+    heads[2], neurons[2] = True, True
+    logits = ablate_circuits(tiny_model, pairs.tokens, heads=heads, neurons=neurons, value=other)
+    for circuit in range(3):
+        expected = ablate(
+            tiny_model,
+            pairs.tokens,
+            heads=~heads[circuit].expand(7, -1, -1),
+            neurons=~neurons[circuit].expand(7, -1, -1),
+            value=other,
+        )
+        torch.testing.assert_close(logits[circuit], expected, atol=1e-5, rtol=1e-5)
+    assert torch.equal(logits[2], capture(tiny_model, pairs.tokens).logits)
+    assert (logits[0] - logits[1]).abs().max() > 0.1
+
+
+def test_result_does_not_depend_on_the_batch_size(exact_model, pairs):
+    mask = random_mask(7, exact_model.n_layers, exact_model.d_mlp)
+    mask[3:, 0] = False
+    one, all_at_once = (
+        ablate_neurons(exact_model, pairs.tokens, mask, batch_size=n) for n in (1, 100)
+    )
+    torch.testing.assert_close(one, all_at_once, rtol=1e-10, atol=1e-10)
+
+
+def test_layers_below_the_first_ablated_one_run_once_per_prompt(llama_model, pairs):
+    """Four circuits of one prompt, ablated in the last layer: only that layer sees four rows."""
+    tokens = pairs.tokens[[0, 0, 0, 0]]
+    mask = torch.zeros(4, llama_model.n_layers, llama_model.d_mlp, dtype=torch.bool)
+    mask[torch.arange(4), 2, torch.arange(4)] = True
+    rows = []
+    hooks = [
+        mlp.register_forward_pre_hook(lambda _, args, i=i: rows.append((i, len(args[0]))))
+        for i, (_, mlp) in enumerate(naive.projections(llama_model))
+    ]
+    try:
+        predict_ablated(llama_model, tokens, mask)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert rows == [(0, 1), (1, 1), (2, 1), (2, 4)]
