@@ -14,6 +14,7 @@ from pipeline_lib.interventions.capture import (
     iter_captured,
     predict_tokens,
 )
+from pipeline_lib.interventions.means import mean_activations
 from pipeline_lib.interventions.patch import (
     PatchedAnswers,
     patch_components,
@@ -37,6 +38,7 @@ __all__ = [
     "capture",
     "iter_attribution",
     "iter_captured",
+    "mean_activations",
     "patch_components",
     "patch_everything",
     "patch_log_probs",
