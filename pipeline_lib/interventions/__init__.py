@@ -23,6 +23,7 @@ from pipeline_lib.interventions.patch import (
     patch_logits,
 )
 from pipeline_lib.interventions.patches import Patches
+from pipeline_lib.interventions.paths import Receiver, Sender, path_patch
 from pipeline_lib.interventions.values import value_logits
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "Attribution",
     "PatchedAnswers",
     "Patches",
+    "Receiver",
+    "Sender",
     "ablate",
     "ablate_circuits",
     "ablate_heads",
@@ -43,6 +46,7 @@ __all__ = [
     "patch_everything",
     "patch_log_probs",
     "patch_logits",
+    "path_patch",
     "predict_ablated",
     "predict_tokens",
     "value_logits",
