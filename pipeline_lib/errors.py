@@ -47,3 +47,7 @@ class ArtifactError(BagpipeError):
 
 class DiskError(BagpipeError):
     """The disk is full or the folder cannot be written."""
+
+
+class VerificationError(BagpipeError):
+    """The patching engine disagrees with an identity or with plain hooks on this model."""

@@ -64,6 +64,17 @@ class ActivationsSection(Section):
     """Type of the stored numbers; float16 halves the disk space and costs precision."""
 
 
+class VerificationSection(Section):
+    """Self-test of the patching engine, before it measures effects (definitions 10)."""
+
+    prompts: Annotated[int, Field(ge=1, le=1_000)] = 2
+    """Discovery prompts of each operator, with their counterfactuals of the first seed."""
+    patches: Count = 64
+    """Random patches compared with plain hooks; every layer has a head and its MLP among them."""
+    seed: Seed = 42
+    """Seed of the choice of patches."""
+
+
 class EffectsSection(Section):
     """Indirect effect of single components, by activation patching (paper equation 1)."""
 
@@ -184,6 +195,7 @@ class ArithmeticStudy(Section):
     """Seeds of the counterfactual prompts; effects are averaged over them."""
     prompts: PromptsSection
     activations: ActivationsSection = ActivationsSection()
+    verification: VerificationSection = VerificationSection()
     effects: EffectsSection = EffectsSection()
     attribution: AttributionSection = AttributionSection()
     neurons: NeuronsSection

@@ -27,7 +27,11 @@ LOCK_LINES = [
 LOCK = {canonicalize_name(n): v for n, v in (line.split("==") for line in LOCK_LINES)}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
 # The name under which a distribution is imported, where it is another one.
-MODULES = {"pyyaml": "yaml", "huggingface-hub": "huggingface_hub"}
+MODULES = {
+    "pyyaml": "yaml",
+    "huggingface-hub": "huggingface_hub",
+    "transformer-lens": "transformer_lens",
+}
 WITH_THEIR_PARENT = {"pydantic_core": "pydantic"}
 
 

@@ -37,6 +37,7 @@ STUDY = CONFIG.arithmetic
 MODEL_NAMES = CONFIG.all_model_names()
 FORMATS = ["pdf", "png", "csv"]
 FIGURES = [
+    "table00_verification",
     "fig01_running_example",
     "fig02_localization",
     "fig04a_neuron_effects",
@@ -162,6 +163,12 @@ def get_per_seed(path):
         return expand(pattern, operator=STUDY.operators, seed=STUDY.seeds)
 
     return inputs
+
+
+def get_verification_pairs(wildcards):
+    """Prompt pairs of the first seed, one file per operator: the engine is tested on some."""
+    path = f"prompts/{{operator}}/counterfactual_seed{STUDY.seeds[0]}.csv"
+    return get_per_operator(path)(wildcards)
 
 
 def get_reported_accuracy(wildcards):

@@ -1,6 +1,6 @@
 """Effects: the indirect effect of every head and MLP by activation patching.
 
-inputs: the model, prompt pairs, cached activations
+inputs: the model, prompt pairs, cached activations; the engine's self-test must have passed
 outputs: data/arithmetic/{model}/effects/{operator}_seed{seed}.h5
 steps: patch every component at every position, one effect per prompt
 """
@@ -13,6 +13,8 @@ rule indirect_effects:
         context="<arithmetic>/{model}/prompts/context.json",
         pairs="<arithmetic>/{model}/prompts/{operator}/counterfactual_seed{seed}.csv",
         counterfactual="<arithmetic>/{model}/activations/{operator}/counterfactual_seed{seed}.h5",
+        # must exist, so that a failed test stops here; a repeated one makes nothing stale
+        verified=ancient("<arithmetic>/{model}/verification/checks.json"),
     output:
         effects="<arithmetic>/{model}/effects/{operator}_seed{seed}.h5",
     log:
