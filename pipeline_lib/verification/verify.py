@@ -88,7 +88,7 @@ def verify_engine(
     ours = run_engine(model, pairs, patches, silent)
     hooks = HuggingFaceHooks(model)
     plain = run_plain(hooks, pairs, patches)
-    noise = noise_floor(model, pairs.tokens)
+    noise = noise_floor(model, hooks, pairs.tokens)
     largest = float(torch.cat([plain.clean, plain.counterfactual]).abs().max())
     ruler = Ruler(largest, model.dtype, noise / largest)
     checks = [Check(NOISE, "the model itself", "measured", len(pairs), noise, noise / largest)]
@@ -149,20 +149,20 @@ def run_plain(hooks: PlainHooks, pairs: PromptPairs, patches: Patches) -> PlainR
     return PlainResults(clean, counterfactual, torch.cat(patched))
 
 
-def noise_floor(model: LanguageModel, tokens: Int64[Tensor, "prompt token"]) -> float:
+def noise_floor(
+    model: LanguageModel, hooks: PlainHooks, tokens: Int64[Tensor, "prompt token"]
+) -> float:
     """Largest difference of clean logits between prompts run one by one and in one large batch.
 
-    The large batch is filled by repeating them, because the order of sums in a matrix product, and
-    so its rounding, depends on the number of rows.
+    One by one they get logits at all positions, as in plain code; in the batch, filled by repeating
+    them, at the last position, as in the stages. Nothing but the number of rows of the matrix
+    products differs, and with it the order of sums and so the rounding.
     """
     filled = tokens.repeat(-(-LARGE_BATCH // len(tokens)), 1)
-    apart, together = (
-        capture(model, rows, (), batch_size=size).logits
-        for rows, size in ((tokens, 1), (filled, LARGE_BATCH))
-    )
-    assert apart is not None
+    together = capture(model, filled, (), batch_size=LARGE_BATCH).logits
     assert together is not None
-    return largest_difference(apart, together[: len(tokens)])
+    apart = torch.cat([hooks.logits(row).float().cpu() for row in tokens.split(1)])
+    return largest_difference(together[: len(tokens)], apart)
 
 
 def check_identities(

@@ -12,6 +12,7 @@ from tests.project import planned, said, snakemake
 OPERATORS = ("add", "sub", "mul", "div")
 SEEDS = (42, 412)
 FIGURES = (
+    "table00_verification",
     "fig01_running_example",
     "fig02_localization",
     "fig04a_neuron_effects",
@@ -94,6 +95,19 @@ def test_every_hdf5_artifact_is_whole_and_says_what_made_it(study):
             assert artifact.provenance["model"] == "tiny-arith"
             assert artifact.provenance["operator"] in OPERATORS
             assert artifact.provenance["params"]["code"]
+
+
+def test_the_engine_passed_its_self_test_with_every_reference(study):
+    found = store.read_json(study / "verification" / "checks.json")
+    assert {check["status"] for check in found["checks"]} == {"measured", "passed"}
+    assert {check["reference"] for check in found["checks"]} == {
+        "the model itself",
+        "identity",
+        "Hugging Face hooks",
+        "TransformerLens hooks",
+    }
+    assert 0 <= found["noise_floor"]["relative"] < 1e-5
+    assert found["provenance"]["model"] == "tiny-arith"
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -26,6 +26,7 @@ MATCH_FIGURES = {
 MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS
 SCORING = {"score_heuristics"} | MATCHING
 RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | SCORING
+VERIFICATION = {"verify_engine", "table00_verification"}
 PATCHING = {"indirect_effects", "fig02_localization", "table02_circuit_heads"}
 
 
@@ -56,6 +57,8 @@ def test_a_copied_project_is_up_to_date(project):
             RANKING | {"fig04a_neuron_effects"},
         ),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
+        # effects need a test that passed, but a repeated one does not make them stale
+        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
         (
             "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
@@ -93,6 +96,7 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "import math\nimport ",
             {"fig15_neuron_iou"},
         ),
+        ("pipeline_lib/verification/sample.py", "np.divmod(", "np.divmod(0 + ", VERIFICATION),
         ("pipeline_lib/heuristics/counting.py", 'kind="stable"', 'kind="mergesort"', SCORING),
         (
             "workflow/rules/knockouts.smk",
@@ -107,6 +111,12 @@ def test_a_code_change_makes_what_runs_it_stale(project, path, old, new, stale):
     assert old in text
     (project / path).write_text(text.replace(old, new, 1))
     assert set(planned(project)) == stale
+
+
+def test_a_changed_engine_is_tested_before_it_measures(project):
+    path = project / "pipeline_lib" / "interventions" / "patch.py"
+    path.write_text(path.read_text() + "\n\nCHANGED = 1\n")
+    assert set(planned(project)) >= VERIFICATION | PATCHING
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else_runs(project):
