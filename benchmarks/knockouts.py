@@ -10,7 +10,7 @@ up. Writes benchmarks/results/knockouts.csv; the last line is for machines.
 
 import argparse
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -129,7 +129,7 @@ def predict_one_by_one(
     return predicted
 
 
-def _zero(neurons: torch.Tensor):
+def _zero(neurons: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     def edit(x: torch.Tensor) -> torch.Tensor:
         x = x.clone()
         x[..., neurons] = 0
