@@ -86,26 +86,27 @@ def measure(name: str, options: argparse.Namespace) -> tuple[pd.DataFrame, dict[
         logits.log_softmax(-1).gather(1, two)
         return logits
 
-    for key in loops:
-        forward(key, timed_ones[0])
-    answers, seconds = ours(), {key: [] for key in METHODS}
-    for _ in range(options.rounds or (5 if name == "tiny-arith" else 1)):
-        for key in loops:
-            times = [timed(lambda w=where, k=key: forward(k, w)) for where in tqdm(timed_ones, leave=False)]
-            seconds[key].append(statistics.fmean(times) * len(every))
-        seconds["ours"].append(timed(ours))
+    # counting warms up, too
+    gflop = {key: len(every) * count_gflop(lambda k=key: forward(k, every[0])) for key in loops}
     few = Pairs(*(part[:COUNTED_PROMPTS] for part in vars(pairs).values()))
     part = other.prompts(slice(0, COUNTED_PROMPTS))
-    gflop = {key: len(every) * count_gflop(lambda k=key: forward(k, every[0])) for key in loops}
     gflop["ours"] = (options.prompts / COUNTED_PROMPTS) * count_gflop(
         lambda: patch_components(model, few.tokens, part, few.answers, few.other_answers)
     )
+    answers: list[PatchedAnswers] = []
+    seconds: dict[str, list[float]] = {key: [] for key in METHODS}
+    for _ in range(options.rounds or (5 if name == "tiny-arith" else 1)):
+        for key in loops:
+            places = tqdm(timed_ones, desc=METHODS[key], leave=False)
+            times = [timed(lambda w=where, k=key: forward(k, w)) for where in places]
+            seconds[key].append(statistics.fmean(times) * len(every))
+        seconds["ours"].append(timed(lambda: answers.append(ours())))
     rows = [row(name, key, statistics.median(seconds[key]), gflop[key], options) for key in METHODS]
     table = pd.DataFrame(rows)
     peak = matmul_peak()
     table["peak_gflop_per_s"], table["share_of_peak"] = peak, table["gflop_per_s"] / peak
     table["forwards"], table["forwards_timed"] = len(every), len(timed_ones)
-    compared = compare(model, pairs, other, answers, timed_ones, lambda w: forward("tl", w))
+    compared = compare(model, pairs, other, answers[-1], timed_ones, lambda w: forward("tl", w))
     return table, compared
 
 
