@@ -57,8 +57,7 @@ def test_a_copied_project_is_up_to_date(project):
             RANKING | {"fig04a_neuron_effects"},
         ),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
-        # effects need a test that passed, but a repeated one does not make them stale
-        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION),
+        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
         (
             "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
@@ -96,7 +95,12 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "import math\nimport ",
             {"fig15_neuron_iou"},
         ),
-        ("pipeline_lib/verification/sample.py", "np.divmod(", "np.divmod(0 + ", VERIFICATION),
+        (
+            "pipeline_lib/verification/sample.py",
+            "np.divmod(",
+            "np.divmod(0 + ",
+            VERIFICATION | PATCHING,
+        ),
         ("pipeline_lib/heuristics/counting.py", 'kind="stable"', 'kind="mergesort"', SCORING),
         (
             "workflow/rules/knockouts.smk",
