@@ -14,6 +14,7 @@ from pipeline_lib.errors import BagpipeError, ConfigError
 from pipeline_lib.fingerprint import explain
 
 ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
 PRESETS = ROOT / "config" / "presets"
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 README = ROOT / "config" / "README.md"
@@ -40,9 +41,19 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(command=_schema)
 
     config = commands.add_parser("config", help="check configuration files and show all values")
-    default = [ROOT / "config" / "config.yaml"]
-    config.add_argument("--configfile", nargs="+", type=Path, default=default, metavar="FILE")
+    config.add_argument(
+        "--configfile", nargs="+", type=Path, default=[DEFAULT_CONFIG], metavar="FILE"
+    )
     config.set_defaults(command=_config)
+
+    plan = commands.add_parser("plan", help="jobs, FLOPs, hours, memory and disk of a run")
+    plan.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE")
+    plan.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    rate = plan.add_mutually_exclusive_group()
+    rate.add_argument("--throughput", type=_positive, metavar="TFLOPS", help="of one job")
+    rate.add_argument("--calibrate", action="store_true", help="measure it here (10 seconds)")
+    plan.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
+    plan.set_defaults(command=_plan)
 
     code = commands.add_parser("fingerprint", help="modules that a script's fingerprint covers")
     code.add_argument("script", type=Path)
@@ -83,6 +94,46 @@ def _config(options: argparse.Namespace) -> str:
         raw = configuration.merge(raw, configuration.read_yaml(file))
     checked = configuration.load_config(raw, presets=PRESETS)
     return yaml.safe_dump(checked.plain(), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _plan(options: argparse.Namespace) -> str:
+    """The plan of the run that snakemake would start here with the same config options."""
+    from pipeline_lib import plan, store  # slower to import than the other commands need
+    from pipeline_lib.plan.calibrate import measured_throughput
+    from pipeline_lib.plan.report import ThroughputOf
+
+    raw = configuration.read_yaml(DEFAULT_CONFIG)
+    for file in options.configfile:
+        raw = configuration.merge(raw, configuration.read_yaml(file))
+    for setting in options.config:
+        raw = configuration.merge(raw, _key_value(setting))
+    plans = plan.make_plan(configuration.load_config(raw, presets=PRESETS), Path.cwd())
+    throughput: ThroughputOf = plan.assumed_throughput
+    if options.throughput:
+        throughput = plan.stated_throughput(options.throughput)
+    elif options.calibrate:
+        throughput = measured_throughput(plans)
+    if options.csv:
+        store.write_table(options.csv, plan.plan_table(plans, throughput))
+    return plan.plan_text(plans, throughput)
+
+
+def _key_value(setting: str) -> dict[str, object]:
+    """One ``key=value`` of the command line, its value read as YAML like snakemake's --config."""
+    key, found, value = setting.partition("=")
+    try:
+        if found and key:
+            return {key: yaml.safe_load(value)}
+    except yaml.YAMLError as error:
+        raise ConfigError("--config holds no YAML.", where=key, value=str(error)) from None
+    raise ConfigError("--config takes key=value.", value=setting)
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0")
+    return number
 
 
 def _fingerprint(options: argparse.Namespace) -> str:

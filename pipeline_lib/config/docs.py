@@ -17,7 +17,7 @@ def json_schema() -> Node:
     schema = Config.model_json_schema(mode="validation")
     definitions = schema["$defs"]
     for name, node in (("Config", schema), *definitions.items()):
-        if name not in ("LocalModel", "HubModel", "ExamplePrompt"):
+        if name not in ("LocalModel", "HubModel", "ModelSizes", "ExamplePrompt"):
             node.pop("required", None)
     for name in ("LocalModel", "HubModel"):
         override = definitions[name]["properties"]["arithmetic"]

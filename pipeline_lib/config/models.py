@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline_lib.config.base import Conflict, Items, Section
+from pipeline_lib.config.base import Conflict, Count, Items, Section
 
 Checkpoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["step65"])]
 MOVING_REVISIONS = ("main", "master", "HEAD", "latest")
@@ -59,6 +59,43 @@ class LocalModel(_Model):
         return self.model_copy(update={"path": f"{self.path.rstrip('/')}@{checkpoint}"})
 
 
+class ModelSizes(Section):
+    """Sizes of a model, for plans made before its config.json is there."""
+
+    n_layers: Count
+    """Decoder layers."""
+    n_heads: Count
+    """Query heads of a layer."""
+    n_kv_heads: Count
+    """Key-value heads of a layer; n_heads without grouped queries."""
+    d_head: Count
+    """Width of a head."""
+    d_model: Count
+    """Width of the residual stream."""
+    d_mlp: Count
+    """Neurons of a layer's MLP."""
+    d_vocab: Annotated[int, Field(ge=1, le=10_000_000)]
+    """Entries of the vocabulary."""
+    max_number: Annotated[int, Field(ge=10, le=9_999)]
+    """Largest n such that the tokenizer writes each of 0 to n as one token."""
+    gated_mlp: bool
+    """Whether the MLP has a gate, a third matrix."""
+    parallel_residual: bool = False
+    """Whether attention and MLP of a layer read the same input."""
+    tied_embedding: bool = False
+    """Whether embedding and unembedding are the same matrix."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Every key-value head serves the same number of query heads."""
+        if self.n_heads % self.n_kv_heads:
+            yield Conflict(
+                "n_kv_heads",
+                self.n_kv_heads,
+                f"must divide n_heads, which is {self.n_heads}",
+                involves=("n_heads",),
+            )
+
+
 class HubModel(_Model):
     """A model of the Hugging Face hub, at a fixed revision."""
 
@@ -68,6 +105,8 @@ class HubModel(_Model):
     """Repository on the hub, owner/name."""
     revision: Annotated[str, Field(pattern=r"^[\w][\w./-]*$", examples=["step143000"])]
     """Commit, tag or checkpoint branch; `main` is refused, because it moves."""
+    shape: ModelSizes | None = None
+    """Sizes that `python -m pipeline_lib plan` takes until the model is downloaded; else unused."""
 
     @property
     def origin(self) -> dict[str, str]:

@@ -1,0 +1,71 @@
+"""What a plan cannot know before a run: constants measured on the built-in model, in one place."""
+
+from dataclasses import dataclass
+
+from pipeline_lib.plan.flops import Engine
+
+ENGINE: Engine = "suffix"
+"""How the effects stage runs its patches."""
+
+CORE_TFLOPS = 0.03
+"""One processor core, as the built-in model gets out of it (10^12 FLOPs a second)."""
+GPU_TFLOPS = 100.0
+"""A job on GPUs: one works at a time when layers are spread over several (A100, bfloat16)."""
+
+START_SECONDS = 4.0
+"""Start of a job: Python, torch, transformers."""
+LOAD_BYTES_PER_SECOND = 1e9
+"""Weights from disk to where they are used."""
+DOWNLOAD_BYTES_PER_SECOND = 1e8
+"""Weights from the hub."""
+SCORE_SECONDS = 1e-7
+"""Scoring one neuron on all heuristics, for each prompt of its map."""
+
+LIBRARY_BYTES = 400 * 10**6
+"""Python, torch and transformers in memory."""
+TABLE_LIBRARY_BYTES = 150 * 10**6
+"""Python and pandas in memory."""
+DRAWING_BYTES = 300 * 10**6
+"""A figure with its libraries."""
+BATCH_BYTES = 192 * 2**20
+"""Temporaries of one batch: the engine's budget."""
+PROMPT_BYTES = 150
+"""A prompt in a table in memory, with its tokens."""
+
+MATCH_ROW_BYTES = 124
+"""One row of the match table as text."""
+WEIGHT_BYTES = 2
+"""A weight on disk, of a model that is not there yet."""
+
+FIGURE_BYTES = 28_000
+"""A figure as PDF."""
+PICTURE_BYTES = 210_000
+"""A figure as PNG at 300 dots per inch; 3/2 is how it grows with the resolution."""
+NUMBERS_BYTES = 100
+"""Plotted numbers as CSV, per valid prompt of the first `PLOTTED_PROMPTS`."""
+PLOTTED_PROMPTS = 45_000
+REPORT_PAGE_BYTES = 3_200_000
+"""The report without any figure."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What only a run can tell, as the built-in model has it."""
+
+    knocked_out_share: float = 0.4
+    """Heuristics with enough neurons, times min_neurons / neurons, per operator."""
+    matches_per_neuron: float = 12.0
+    """Rows of the match table per neuron, all kinds together."""
+
+
+EXPECTED = Expected()
+
+NOTES = (
+    "FLOPs are those of matrix products; hours add the start of each job"
+    f" ({START_SECONDS:g} s, and weights at {LOAD_BYTES_PER_SECOND / 1e9:g} GB/s).",
+    "Jobs run one after the other in these hours; GPU-hours count every GPU a job asks for.",
+    "Every valid prompt is taken to be answered right: fewer right answers mean less.",
+    "Memory is that of the largest job, weights and one batch included (on a GPU, those two).",
+    "Figures include their copies in figs/report.html, whose own page is another"
+    f" {REPORT_PAGE_BYTES / 1e6:.1f} MB.",
+)

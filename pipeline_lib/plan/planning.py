@@ -1,0 +1,100 @@
+"""From a configuration to the cost of every stage of every model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_lib.config import Config
+from pipeline_lib.models.architectures import ModelShape
+from pipeline_lib.plan import assumptions as assumed
+from pipeline_lib.plan import model_stages, table_stages
+from pipeline_lib.plan.flops import Engine
+from pipeline_lib.plan.shapes import find_shape
+from pipeline_lib.plan.sizes import operator_sizes
+from pipeline_lib.plan.stages import Stage, Work
+
+STAGES = (
+    table_stages.fetch_model,
+    table_stages.describe_model,
+    table_stages.prompt_context,
+    model_stages.label_prompts,
+    table_stages.split_prompts,
+    table_stages.draw_counterfactuals,
+    model_stages.cache_clean,
+    model_stages.cache_counterfactual,
+    model_stages.indirect_effects,
+    model_stages.attribution_patching,
+    table_stages.rank_neurons,
+    model_stages.neuron_maps,
+    table_stages.score_heuristics,
+    table_stages.match_heuristics,
+    model_stages.knock_out_heuristics,
+    model_stages.knock_out_prompts,
+    table_stages.figures,
+)
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """Cost of one model's stages, in the order they run."""
+
+    work: Work
+    stages: tuple[Stage, ...]
+
+    @property
+    def name(self) -> str:
+        """The model's name, with its checkpoint if it has one."""
+        return self.work.name
+
+    @property
+    def shape(self) -> ModelShape:
+        """The model's sizes."""
+        return self.work.shape
+
+
+def make_plan(
+    config: Config,
+    root: Path,
+    *,
+    engine: Engine = assumed.ENGINE,
+    expected: assumed.Expected = assumed.EXPECTED,
+) -> list[ModelPlan]:
+    """Cost of every stage of the arithmetic study, for each of its models in their order.
+
+    ``root`` is the working folder of the run; no weights are read. ``engine`` says how patches
+    run, ``expected`` what only a run can tell. Raises ModelError or TokenizerError for a model
+    whose shape or numbers are unknown, ConfigError for a layer that it does not have.
+    """
+    if not config.arithmetic.enabled:
+        return []
+    return [
+        plan_model(describe(config, name, root, engine, expected))
+        for name in config.arithmetic.models
+    ]
+
+
+def describe(
+    config: Config, name: str, root: Path, engine: Engine, expected: assumed.Expected
+) -> Work:
+    """All that the cost of one model's stages depends on."""
+    shape, max_number, weight_file_bytes = find_shape(config, name, root)
+    study, model = config.arithmetic_for(name), config.model(name)
+    sizes = tuple(operator_sizes(study, operator, max_number) for operator in study.operators)
+    return Work(
+        name=name,
+        shape=shape,
+        max_number=max_number,
+        dtype=model.dtype,
+        gpus=model.gpus,
+        is_hub=model.source == "hub",
+        weight_file_bytes=weight_file_bytes,
+        study=study,
+        sizes=sizes,
+        engine=engine,
+        expected=expected,
+    )
+
+
+def plan_model(work: Work) -> ModelPlan:
+    """Cost of every stage of one model; only hub models are fetched."""
+    stages = (stage(work) for stage in STAGES)
+    return ModelPlan(work, tuple(s for s in stages if work.is_hub or s.rule != "fetch_model"))

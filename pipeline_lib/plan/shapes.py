@@ -1,0 +1,104 @@
+"""Shape of a model before it is loaded: from its folder, or from the config's ``shape`` block."""
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from pipeline_lib.config import Config, HubModel, LocalModel
+from pipeline_lib.config.models import ModelSizes
+from pipeline_lib.errors import ModelError, TokenizerError
+from pipeline_lib.models.architectures import ModelShape, read_model_shape
+
+LIMIT = 9_999
+
+
+def find_shape(config: Config, name: str, root: Path) -> tuple[ModelShape, int, int | None]:
+    """Shape, largest single-token number, and bytes of the weight files (None: not there yet).
+
+    ``root`` is the working folder of the run. Raises ModelError when the shape is unknown, or when
+    the ``shape`` block contradicts the model's config.json.
+    """
+    settings = config.model(name)
+    sizes = None if isinstance(settings, LocalModel) else settings.shape
+    folder = next(filter(Path.is_dir, _folders(settings, name, root)), None)
+    if folder is None or not (folder / "config.json").exists():
+        if sizes is None:
+            raise _unknown(settings, name, root)
+        return from_sizes(sizes), sizes.max_number, None
+    shape = read_model_shape(folder)
+    if sizes is not None:
+        _check_agreement(sizes, shape, name, folder)
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return shape, _max_number(folder, sizes), weights or None
+
+
+def from_sizes(sizes: ModelSizes) -> ModelShape:
+    """The shape that a config's ``shape`` block describes."""
+    values = sizes.model_dump(exclude={"max_number"})
+    return ModelShape(model_type="unknown", n_positions=0, **values)
+
+
+def _folders(settings: LocalModel | HubModel, name: str, root: Path) -> Iterator[Path]:
+    """Where config.json may lie: the model's folder; for a hub's checkpoint also its model's."""
+    if isinstance(settings, LocalModel):
+        yield root / settings.path
+        return
+    yield root / "data" / "models" / name
+    yield root / "data" / "models" / name.partition("@")[0]
+
+
+def _unknown(settings: LocalModel | HubModel, name: str, root: Path) -> ModelError:
+    base = name.partition("@")[0]
+    if isinstance(settings, LocalModel):
+        hint = f"Set models.{base}.path to a folder with a config.json."
+        return ModelError("The model's shape is unknown.", where=root / settings.path, hint=hint)
+    hint = (
+        f"Give its sizes under models.{base}.shape (config/README.md), or download it first: "
+        f"snakemake --cores 1 data/models/{name}/download.json"
+    )
+    return ModelError("The model's shape is unknown.", where=f"models.{base}", hint=hint)
+
+
+def _check_agreement(sizes: ModelSizes, shape: ModelShape, name: str, folder: Path) -> None:
+    stated = sizes.model_dump(exclude={"max_number"})
+    wrong = [key for key, value in stated.items() if getattr(shape, key) != value]
+    if wrong:
+        told = ", ".join(f"{key} {stated[key]} (found {getattr(shape, key)})" for key in wrong)
+        raise ModelError(
+            "The config's shape contradicts the model's config.json.",
+            where=f"models.{name.partition('@')[0]}.shape and {folder / 'config.json'}",
+            value=told,
+            hint="Correct the shape, or leave it out: the downloaded file is enough.",
+        )
+
+
+def _max_number(folder: Path, sizes: ModelSizes | None) -> int:
+    file = folder / "tokenizer.json"
+    if file.exists():
+        return _largest_number(file.read_text(encoding="utf-8"), str(file))
+    if sizes is not None:
+        return sizes.max_number
+    raise TokenizerError(
+        "The numbers of the model's tokenizer are unknown.",
+        where=folder,
+        hint="The folder must hold tokenizer.json.",
+    )
+
+
+@lru_cache(maxsize=64)
+def _largest_number(text: str, where: str) -> int:
+    """Largest n such that 0 to n are all in the vocabulary.
+
+    What a run measures (`NumberTokens.measure`) can only be smaller, where merges keep a number of
+    the vocabulary from being written as one token.
+    """
+    try:
+        vocabulary = json.loads(text)["model"]["vocab"]
+        words = [entry[0] if isinstance(entry, list) else entry for entry in vocabulary]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TokenizerError(
+            "The model's tokenizer.json cannot be read.", where=where, value=error
+        ) from None
+    known = {str(word).lstrip("▁Ġ") for word in words}
+    return next((n - 1 for n in range(LIMIT + 1) if str(n) not in known), LIMIT)

@@ -1,0 +1,245 @@
+"""The plan of a run against the run itself, at test size: jobs, disk, memory and FLOPs."""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline_lib import store
+from pipeline_lib.artifacts.activations import join, read_activations
+from pipeline_lib.artifacts.effects import answer_tokens, columns_of
+from pipeline_lib.artifacts.maps import write_maps
+from pipeline_lib.config import load_config, merge, read_yaml
+from pipeline_lib.interventions.attribute import attribute
+from pipeline_lib.interventions.capture import capture, predict_tokens
+from pipeline_lib.interventions.patch import patch_components
+from pipeline_lib.knockouts.ablation import ablated_correctness
+from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by_heuristic
+from pipeline_lib.knockouts.by_prompt import knock_out_prompts, membership, sample
+from pipeline_lib.models.loading import load_model
+from pipeline_lib.plan import Expected, assumptions, make_plan
+from pipeline_lib.rng import generator
+from pipeline_lib.stimuli.arithmetic import counterfactual_prompts
+from pipeline_lib.stimuli.context import PromptContext
+from tests.flops import counted
+from tests.project import copy_project, planned
+
+ENGINE = "full"
+"""How `patch_components` runs its patches."""
+SITES = ("z", "mlp_post")
+
+
+@pytest.fixture(scope="module")
+def study(finished_project) -> Path:
+    return finished_project / "data" / "arithmetic" / "tiny-arith"
+
+
+@pytest.fixture(scope="module")
+def plan(finished_project, study):
+    """The plan, told how many heuristics have enough neurons and how many pairs match."""
+    raw = read_yaml(finished_project / "config" / "config.yaml")
+    raw = merge(raw, read_yaml(finished_project / "config" / "test.yaml"))
+    config = load_config(raw, presets=finished_project / "config" / "presets")
+    knocked = [len(pd.read_csv(file)) for file in study.glob("knockouts/*_by_heuristic.csv")]
+    matches = [len(pd.read_csv(file)) for file in study.glob("heuristics/*_matches.csv")]
+    neurons = len(pd.read_csv(study / "neurons" / "add.csv"))
+    least = config.arithmetic.knockouts.by_heuristic.min_neurons
+    share = sum(knocked) / len(knocked) * least / neurons
+    expected = Expected(share, sum(matches) / len(matches) / neurons)
+    return make_plan(config, finished_project, engine=ENGINE, expected=expected)[0]
+
+
+@pytest.fixture(scope="module")
+def stages(plan):
+    return {stage.rule: stage for stage in plan.stages}
+
+
+def test_jobs_are_those_of_the_dag(stages, tmp_path):
+    jobs = Counter(planned(copy_project(tmp_path / "project")))
+    figures = [rule for rule in jobs if rule.startswith(("fig", "table"))]
+    jobs["figures"] = sum(jobs.pop(rule) for rule in [*figures, "heuristic_counts"])
+    assert {rule: stage.jobs for rule, stage in stages.items()} == jobs
+
+
+FILES = {
+    "label_prompts": ["prompts/*/labelled.csv"],
+    "split_prompts": ["prompts/*/discovery.csv", "prompts/*/evaluation.csv"],
+    "draw_counterfactuals": ["prompts/*/counterfactual_seed*.csv"],
+    "cache_clean": ["activations/*/clean.h5"],
+    "cache_counterfactual": ["activations/*/counterfactual_seed*.h5"],
+    "indirect_effects": ["effects/*.h5"],
+    "attribution_patching": ["attribution/*.h5"],
+    "rank_neurons": ["neurons/*.csv"],
+    "neuron_maps": ["maps/*.h5"],
+    "score_heuristics": ["heuristics/*_scores.h5"],
+    "match_heuristics": ["heuristics/*_matches.csv"],
+    "knock_out_heuristics": ["knockouts/*_by_heuristic.csv"],
+    "knock_out_prompts": ["knockouts/*_by_prompt.csv"],
+}
+
+
+@pytest.mark.parametrize("rule", FILES)
+def test_disk_is_within_a_fifth(stages, study, rule):
+    used = sum(file.stat().st_size for part in FILES[rule] for file in study.glob(part))
+    assert stages[rule].disk_bytes == pytest.approx(used, rel=0.2)
+
+
+def test_disk_of_the_figures_is_within_a_fifth(stages, finished_project):
+    files = [path for path in (finished_project / "figs").rglob("*") if path.is_file()]
+    used = sum(file.stat().st_size for file in files) - assumptions.REPORT_PAGE_BYTES
+    assert stages["figures"].disk_bytes == pytest.approx(used, rel=0.2)
+
+
+def test_memory_is_within_a_third(stages, finished_project):
+    folder = finished_project / "logs" / "benchmarks"
+    peaks = {}
+    for file in folder.rglob("*.tsv"):
+        rule = file.relative_to(folder).parts[0]
+        peak = pd.read_csv(file, sep="\t", na_values="-")["max_rss"].max() * 2**20
+        peaks[rule] = max(peak, peaks.get(rule, 0))  # NaN where a job was too short to look at
+    measured = {rule: peak for rule, peak in peaks.items() if peak > 200 * 2**20}
+    assert len(measured) >= 5
+    wrong = {
+        rule: (stages[rule].memory_bytes, peak)
+        for rule, peak in measured.items()
+        if stages[rule].memory_bytes != pytest.approx(peak, rel=1 / 3)
+    }
+    assert not wrong
+
+
+# FLOPs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(finished_project):
+    return load_model(finished_project / "data" / "models" / "tiny-arith", name="tiny-arith")
+
+
+@pytest.fixture(scope="module")
+def run(plan, study, model, tmp_path_factory):
+    """FLOPs of one stage for one operator, with the inputs of the finished run."""
+    context = PromptContext.read(study / "prompts" / "context.json", model.tokenizer)
+    settings, seeds = plan.work.study, plan.work.study.seeds
+
+    def prompts(operator, name):
+        return store.read_table(study / "prompts" / operator / f"{name}.csv")
+
+    def cached(operator, name):
+        return read_activations(study / "activations" / operator / f"{name}.h5", SITES)
+
+    def label(operator):
+        return counted(predict_tokens, model, context.encode(prompts(operator, "labelled")))
+
+    def clean(operator):
+        return counted(capture, model, context.encode(prompts(operator, "discovery")))
+
+    def counterfactual(operator):
+        tables = [prompts(operator, f"counterfactual_seed{seed}") for seed in seeds]
+        tokens = [context.encode(counterfactual_prompts(table)) for table in tables]
+        return sum(counted(capture, model, part) for part in tokens)
+
+    def effects(operator):
+        total = 0
+        for name in (f"counterfactual_seed{seed}" for seed in seeds):
+            pairs = prompts(operator, name)
+            total += counted(
+                patch_components,
+                model,
+                context.encode(pairs),
+                cached(operator, name),
+                *answer_tokens(context.answer_ids, pairs),
+                positions=columns_of(settings.effects.positions),
+            )
+        return total
+
+    def attribution(operator):
+        names = [f"counterfactual_seed{seed}" for seed in settings.attribution.seeds]
+        pairs = pd.concat([prompts(operator, name) for name in names], ignore_index=True)
+        return counted(
+            attribute,
+            model,
+            context.encode(pairs),
+            *answer_tokens(context.answer_ids, pairs),
+            join([cached(operator, "clean")] * len(names)),
+            join([cached(operator, name) for name in names]),
+        )
+
+    def maps(operator):
+        labelled = prompts(operator, "labelled")
+        return counted(
+            write_maps,
+            tmp_path_factory.mktemp("maps") / "maps.h5",
+            model,
+            context.encode(labelled),
+            labelled,
+            store.read_table(study / "neurons" / f"{operator}.csv"),
+            context.answer_ids,
+            dtype="float32",
+            provenance={},
+        )
+
+    def matched(operator):
+        matches = store.read_table(study / "heuristics" / f"{operator}_matches.csv")
+        return matches[matches["kind"] == settings.heuristics.kind]
+
+    def is_correct():
+        return ablated_correctness(model, context.encode, context.answer_ids, positions="all")
+
+    def by_heuristic(operator):
+        chosen = settings.knockouts.by_heuristic
+        return counted(
+            knock_out_heuristics,
+            neurons_by_heuristic(matched(operator)),
+            prompts(operator, "evaluation"),
+            is_correct(),
+            min_neurons=chosen.min_neurons,
+            n_prompts=chosen.prompts,
+            rng=generator(chosen.seed, "knock_out_heuristics", operator),
+        )
+
+    def by_prompt(operator):
+        chosen = settings.knockouts.by_prompt
+        rng = generator(chosen.seed, "knock_out_prompts", operator)
+        sampled = sample(prompts(operator, "evaluation"), chosen.prompts, rng)
+        return counted(
+            knock_out_prompts,
+            matched(operator),
+            membership(matched(operator), sampled),
+            store.read_table(study / "neurons" / f"{operator}.csv"),
+            sampled,
+            is_correct(),
+            limits=chosen.limits,
+            rank=chosen.rank,
+            rng=rng,
+        )
+
+    return {
+        "label_prompts": label,
+        "cache_clean": clean,
+        "cache_counterfactual": counterfactual,
+        "indirect_effects": effects,
+        "attribution_patching": attribution,
+        "neuron_maps": maps,
+        "knock_out_heuristics": by_heuristic,
+        "knock_out_prompts": by_prompt,
+    }
+
+
+RULES = {
+    "label_prompts": 0.01,
+    "cache_clean": 0.01,
+    "cache_counterfactual": 0.01,
+    "indirect_effects": 0.1,  # pairs with the same first operand cost less
+    "attribution_patching": 0.01,
+    "neuron_maps": 0.01,
+    "knock_out_heuristics": 0.2,  # rare heuristics have fewer prompts
+    "knock_out_prompts": 0.01,
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_flops_are_those_that_torch_counts(stages, plan, run, rule):
+    found = sum(run[rule](operator) for operator in plan.work.study.operators)
+    assert stages[rule].flops == pytest.approx(found, rel=RULES[rule])
+    assert all(stage.flops == 0 for name, stage in stages.items() if name not in RULES)

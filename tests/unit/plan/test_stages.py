@@ -1,0 +1,132 @@
+"""Costs of the stages of a small model, by hand."""
+
+import pytest
+
+from pipeline_lib.artifacts.maps import CHUNK
+from pipeline_lib.interventions.batching import MAX_ROWS, MEMORY_BUDGET, default_batch_size
+from pipeline_lib.plan import Expected, assumptions, flops, make_plan
+from pipeline_lib.plan.model_stages import MAP_CHUNK
+from pipeline_lib.plan.stages import CPU_ROWS, GPU_ROWS, Work
+from tests.project import ROOT
+
+STUDY = """
+arithmetic:
+  operators: [sub]
+  seeds: [1, 2, 3]
+  prompts: {max_operand: 20, discovery: 10}
+  attribution: {seeds: [1, 2]}
+  neurons: {per_layer: 7, first_heuristics_layer: 4}
+  knockouts:
+    by_heuristic: {prompts: 5, min_neurons: 2}
+    by_prompt: {prompts: 6, max_per_layer: 4, step: 2}
+"""
+VALID = 20 * 21 // 2  # operands 0 to 19, a >= b
+
+
+def by_rule(plan):
+    return {stage.rule: stage for stage in plan.stages}
+
+
+def test_jobs_are_one_per_operator_and_seed(plan):
+    jobs = {rule: stage.jobs for rule, stage in by_rule(plan(STUDY)).items()}
+    assert jobs["fetch_model"] == jobs["describe_model"] == jobs["prompt_context"] == 1
+    assert jobs["label_prompts"] == jobs["cache_clean"] == jobs["attribution_patching"] == 1
+    per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
+    assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
+    assert jobs["figures"] == 11 + 1
+
+
+def test_flops_are_prompts_times_passes(plan):
+    planned = plan(STUDY)
+    found = {rule: stage.flops for rule, stage in by_rule(planned).items()}
+    shape = planned.shape
+    once = flops.forward_flops(shape, 5)
+    assert found["label_prompts"] == VALID * once
+    assert found["cache_clean"] == 10 * once
+    assert found["cache_counterfactual"] == 3 * 10 * once
+    assert found["indirect_effects"] == 3 * 10 * flops.patching_flops(shape, 5, [1, 2, 3, 4])
+    gradients = flops.attribution_flops(shape, 5, "gradient", 16)
+    assert found["attribution_patching"] == 2 * 10 * gradients
+    # layers 4 and 5, seven neurons each, numbers 0 to 999 through d_model 128
+    assert found["neuron_maps"] == VALID * once + 2 * 128 * 14 * 1000
+    assert found["knock_out_prompts"] == 6 * 3 * 2 * once
+    # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, intact and silenced
+    assert found["knock_out_heuristics"] == 3 * 4 * 5 * once
+
+
+def test_the_engine_only_changes_the_effects(plan):
+    suffix, full = (by_rule(plan(STUDY, engine=engine)) for engine in ("suffix", "full"))
+    assert [rule for rule in full if full[rule] != suffix[rule]] == ["indirect_effects"]
+    assert full["indirect_effects"].flops > 3 * suffix["indirect_effects"].flops
+
+
+def test_what_is_expected_of_the_data_can_be_said(plan):
+    few, many = (
+        by_rule(plan(STUDY, expected=Expected(share, rows)))
+        for share, rows in ((0.15, 10.0), (1.5, 20.0))
+    )
+    ratio = many["knock_out_heuristics"].flops / few["knock_out_heuristics"].flops
+    assert ratio == pytest.approx(10)
+    assert many["match_heuristics"].disk_bytes == 2 * few["match_heuristics"].disk_bytes
+
+
+def test_solved_examples_make_prompts_longer(plan):
+    short, long = (plan(STUDY, f"arithmetic: {{prompts: {{few_shot: {n}}}}}") for n in (0, 2))
+    assert (short.work.n_tokens, long.work.n_tokens) == (5, 17)
+    assert long.work.sizes[0].n_valid == VALID - 2
+    expected = (VALID - 2) * flops.forward_flops(long.shape, 17)
+    assert by_rule(long)["label_prompts"].flops == expected
+    # the prompt's own tokens stay the last four: patches reach as far as before
+    assert by_rule(long)["indirect_effects"].flops > by_rule(short)["indirect_effects"].flops
+
+
+def test_half_precision_halves_the_activations(plan):
+    whole, half = (
+        by_rule(plan(STUDY, f"arithmetic: {{activations: {{dtype: {name}}}}}"))
+        for name in ("float32", "float16")
+    )
+    logits = 3 * 10 * 4 * 2000
+    saved = whole["cache_counterfactual"].disk_bytes - half["cache_counterfactual"].disk_bytes
+    kept = whole["cache_counterfactual"].disk_bytes - logits
+    assert saved == pytest.approx(kept / 2, rel=0.2)
+
+
+def test_memory_holds_the_weights_in_their_dtype(plan):
+    on_cpu = plan(STUDY, "models: {some: {dtype: float32}}")
+    in_half = plan(STUDY, "models: {some: {dtype: bfloat16}}")
+    weights = on_cpu.shape.n_parameters
+    difference = (
+        by_rule(on_cpu)["label_prompts"].memory_bytes
+        - by_rule(in_half)["label_prompts"].memory_bytes
+    )
+    assert difference >= 2 * weights
+    assert by_rule(in_half)["fetch_model"].disk_bytes == 2 * weights
+
+
+def test_hours_are_flops_over_throughput_and_starting(plan):
+    stage = by_rule(plan(STUDY))["label_prompts"]
+    start = assumptions.START_SECONDS + 2 * plan(STUDY).shape.n_parameters / 1e9
+    assert stage.hours(1e-6) * 3600 == pytest.approx(stage.flops / 1e6 + start)
+
+
+def test_batches_and_chunks_are_those_of_the_run(plan, llama_model):
+    assert CHUNK == MAP_CHUNK
+    assert MEMORY_BUDGET == assumptions.BATCH_BYTES
+    assert MAX_ROWS == {"cpu": CPU_ROWS, "cuda": GPU_ROWS}
+    some = plan(STUDY).work
+    work = Work(**{**vars(some), "shape": llama_model.shape})
+    for layers in (1, 1000):
+        expected = default_batch_size(llama_model, 5, layers_kept=layers)
+        assert work.batch_rows(10**9, layers) == expected
+    assert work.batch_rows(3) == 3
+
+
+def test_an_operator_without_valid_prompts_costs_little(config):
+    limits = "arithmetic: {operators: [mul], prompts: {min_operand: 100, max_operand: 110}}"
+    planned = make_plan(config(limits), ROOT)[0]
+    assert planned.work.sizes[0].n_valid == 0
+    assert sum(stage.flops for stage in planned.stages if stage.rule != "neuron_maps") == 0
+
+
+def test_a_disabled_study_plans_nothing(config):
+    assert make_plan(config("arithmetic: {enabled: false}"), ROOT) == []
