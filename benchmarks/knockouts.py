@@ -122,7 +122,7 @@ def predict_one_by_one(
         edits = {}
         for layer in np.unique(neurons[:, 0]):
             own = torch.from_numpy(neurons[neurons[:, 0] == layer, 1])
-            edits[model.mlp_out(int(layer))] = _zero(own)
+            edits[model.mlp_outs[int(layer)]] = _zero(own)
         with torch.no_grad(), replaced_inputs(edits):
             logits = model.hf(tokens[row : row + 1], use_cache=False).logits
         predicted[row] = int(logits[0, -1].argmax())

@@ -17,7 +17,7 @@ from pipeline_lib.interventions.batching import clean_rows, logit_rows, run_batc
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.interventions.clean import CleanRun, run_clean
 from pipeline_lib.interventions.hooks import Edit, Hook, Site, check_finite, metric_dtype, on_site
-from pipeline_lib.interventions.suffix import SuffixEngine
+from pipeline_lib.interventions.suffix import Rows, SuffixEngine
 from pipeline_lib.models.loading import LanguageModel
 
 Where = Literal["all", "last"]
@@ -176,14 +176,15 @@ class _Ablation:
     ) -> Edit:
         values = self.values.get(site)
 
-        def edit(x: Tensor) -> Tensor:
+        def edit(entries: Tensor) -> Tensor:
+            x = entries.unflatten(0, (len(rows), -1))
             units = mask.to(x.device)[:, None]
             units = units[..., None] if site == "z" else units
             if values is None:
-                return x.masked_fill(units, 0)
+                return x.masked_fill(units, 0).flatten(0, 1)
             # the pass may compute the last positions only
             filling = values[rows % len(values), layer, -x.shape[1] :]
-            return torch.where(units, filling.to(x.device, x.dtype), x)
+            return torch.where(units, filling.to(x.device, x.dtype), x).flatten(0, 1)
 
         return edit
 
@@ -256,7 +257,6 @@ class _Pass:
         def edits(layer: int, count: int) -> list[Hook]:
             return self.ablation.hooks(self.engine.model, layer, rows[:count])
 
-        resid = self.engine.last_residual(
-            self.clean, start, self.joins[part], self.prompts[part], edits=edits
-        )
-        return self.engine.unembed(resid)
+        starts = torch.full_like(rows, start)
+        joining = Rows(self.prompts[part], self.joins[part], starts)
+        return self.engine.unembed(self.engine.last_residual(self.clean, joining, edits=edits))

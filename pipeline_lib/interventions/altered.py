@@ -1,15 +1,14 @@
-"""What a patch does to the residual leaving its own layer, at its own position.
+"""What a patch does to the residual leaving its own layer, at its own positions.
 
-Everything else of that layer stays as in the clean run, so a patch of any kind is one altered
-residual vector: the start of a suffix pass.
+Everything else of that layer stays as in the clean run, so a patch of any kind is a residual vector
+at each of its positions: the start of a suffix pass.
 """
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import linear
 
 from pipeline_lib.interventions.blocks import Block
 from pipeline_lib.interventions.capture import Activations
@@ -18,7 +17,7 @@ from pipeline_lib.interventions.hooks import Site
 from pipeline_lib.interventions.patches import Patches
 from pipeline_lib.models.loading import LanguageModel
 
-Vectors = Float[Tensor, "row d_model"]
+Vectors = Float[Tensor, "patch d_model"]
 
 
 def altered_residuals(
@@ -32,17 +31,15 @@ def altered_residuals(
 
     With d = z' - z of head h, the head writes d W_O[h] into the residual between attention and
     MLP, and the layer's MLP answers (in parallel-residual models it does not); an MLP patch writes
-    (post' - post) W_out; a residual patch is the counterfactual's residual itself. Patches are
-    ascending in layer and share their position; their prompts are rows of ``clean`` and of
-    ``counterfactual``.
+    (post' - post) W_out; a residual patch is the counterfactual's residual itself. Every patch has
+    one position; its prompt is a row of ``clean`` and of ``counterfactual``.
     """
     device = clean.resid[0].device
     result = torch.empty(len(patches), model.d_model, device=device, dtype=model.dtype)
-    layers, counts = patches.layer.unique_consecutive(return_counts=True)
-    ends = counts.cumsum(0).tolist()
-    for layer, end, count in zip(layers.tolist(), ends, counts.tolist(), strict=True):
-        rows = slice(end - count, end)
-        result[rows] = _in_layer(model, blocks[layer], clean, counterfactual, patches[rows])
+    for layer in patches.layer.unique().tolist():
+        members = (patches.layer == layer).nonzero()[:, 0]
+        leaving = _in_layer(model, blocks[layer], clean, counterfactual, patches[members])
+        result[members.to(device)] = leaving.to(device)
     return result
 
 
@@ -53,63 +50,67 @@ def _in_layer(
     counterfactual: Activations,
     patches: Patches,
 ) -> Vectors:
-    layer, position = int(patches.layer[0]), int(patches.position[0])
-    leaving = clean.resid[layer + 1][patches.prompt.to(block.device), position]
-    heads = patches.component < model.n_heads
-    mlps = patches.component == model.n_heads
-    if heads.any():
-        vectors = written(model, clean, counterfactual, patches[heads], "z")
-        where = heads.to(block.device)
-        if not block.parallel:
-            before = clean.mid[layer][patches.prompt[heads].to(block.device), position]
-            leaving[where] = block.finish(vectors.add_(before))
+    layer = int(patches.layer[0])
+    leaving = clean.resid[layer + 1].new_empty(len(patches), model.d_model)
+    kind = patches.component.clamp(min=model.n_heads - 1) - (model.n_heads - 1)
+    heads, mlps, whole = ((kind == number).nonzero()[:, 0] for number in range(3))
+    if len(heads):
+        vectors = head_writes(model, clean, counterfactual, patches[heads])
+        if block.parallel:
+            vectors += _at(clean.resid[layer + 1], patches[heads])
         else:
-            leaving[where] += vectors
-    if mlps.any():
-        vectors = written(model, clean, counterfactual, patches[mlps], "mlp_post")
-        leaving[mlps.to(block.device)] += vectors
-    whole = ~heads & ~mlps
-    if whole.any():
-        leaving[whole.to(block.device)] = _counterfactual(
-            counterfactual, patches[whole], "resid_post"
-        ).to(leaving)
+            vectors = block.finish(vectors.add_(_at(clean.mid[layer], patches[heads])))
+        leaving[heads.to(leaving.device)] = vectors
+    if len(mlps):
+        vectors = _mlp_writes(model, clean, counterfactual, patches[mlps])
+        leaving[mlps.to(leaving.device)] = vectors.add_(_at(clean.resid[layer + 1], patches[mlps]))
+    if len(whole):
+        resid = _counterfactual(counterfactual, patches[whole], "resid_post")
+        leaving[whole.to(leaving.device)] = resid.to(leaving)
     return leaving
+
+
+def head_writes(
+    model: LanguageModel, clean: CleanRun, counterfactual: Activations, patches: Patches
+) -> Vectors:
+    """(z' - z) W_O[h] of each patch's head; the patches are of one layer."""
+    layer = int(patches.layer[0])
+    weight = model.w_o(layer)
+    row, head = (x.to(weight.device) for x in (torch.arange(len(patches)), patches.component))
+    change = _counterfactual(counterfactual, patches, "z").to(weight.device)
+    change = change[row, head] - _at(clean.z[layer], patches)[row, head]
+    every = change.new_zeros(len(patches), model.n_heads, model.d_head)
+    every[row, head] = change
+    return every.flatten(1).to(weight.dtype) @ weight.flatten(0, 1)
+
+
+def _mlp_writes(
+    model: LanguageModel, clean: CleanRun, counterfactual: Activations, patches: Patches
+) -> Vectors:
+    """(post' - post) W_out of each patch's neuron, or of the whole MLP; one layer."""
+    layer = int(patches.layer[0])
+    weight = model.w_out(layer)
+    change = _counterfactual(counterfactual, patches, "mlp_post").to(weight.device)
+    change = (change - _at(clean.mlp_post[layer], patches)).to(weight.dtype)
+    if patches.neuron is None or bool((patches.neuron < 0).all()):
+        return change @ weight
+    neuron = patches.neuron.to(weight.device)
+    one = change.gather(1, neuron.clamp(min=0)[:, None]) * weight[neuron.clamp(min=0)]
+    return (
+        one if bool((neuron >= 0).all()) else torch.where(neuron[:, None] < 0, change @ weight, one)
+    )
+
+
+def _at(values: Float[Tensor, "prompt token *width"], patches: Patches) -> Float[Tensor, "..."]:
+    """A clean activation at each patch's prompt and position."""
+    return values[patches.prompt.to(values.device), patches.position.to(values.device)]
 
 
 def _counterfactual(
     counterfactual: Activations, patches: Patches, site: Site
-) -> Float[Tensor, "row *width"]:
-    """Activation of a site in each patch's counterfactual prompt (one layer, one position)."""
-    column = counterfactual.positions.index(int(patches.position[0]))
+) -> Float[Tensor, "..."]:
+    """Activation of a site at each patch's counterfactual prompt and position; one layer."""
     slot = counterfactual.layers.index(int(patches.layer[0]))
-    return counterfactual.site(site)[:, column, slot].index_select(0, patches.prompt)
-
-
-def written(
-    model: LanguageModel,
-    clean: CleanRun,
-    counterfactual: Activations,
-    patches: Patches,
-    site: Site,
-) -> Vectors:
-    """(a' - a) of each patch's units through the site's output projection.
-
-    All patches are of one layer, position and site.
-    """
-    layer, position = int(patches.layer[0]), int(patches.position[0])
-    values = clean.z[layer] if site == "z" else clean.mlp_post[layer]
-    prompts = patches.prompt.to(values.device)
-    change = _counterfactual(counterfactual, patches, site).to(values.device)
-    change = change - values[:, position].index_select(0, prompts)
-    units = patches.component if site == "z" else patches.neuron
-    if units is not None:
-        chosen = _one_unit(units.to(values.device), change.shape[1])
-        change = torch.where(chosen.unflatten(1, (-1, *[1] * (change.ndim - 2))), change, 0)
-    weight = model.w_o(layer).flatten(0, 1) if site == "z" else model.w_out(layer)
-    return linear(change.flatten(1).to(weight.dtype), weight.T)
-
-
-def _one_unit(units: Int64[Tensor, " row"], n_units: int) -> Bool[Tensor, "row unit"]:
-    """True at each row's unit; at all units where it is -1."""
-    chosen = torch.arange(n_units, device=units.device) == units[:, None]
-    return chosen | (units < 0)[:, None]
+    column = torch.full((1 + max(counterfactual.positions),), -1)
+    column[list(counterfactual.positions)] = torch.arange(len(counterfactual.positions))
+    return counterfactual.site(site)[patches.prompt, column[patches.position], slot]

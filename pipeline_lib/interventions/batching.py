@@ -49,7 +49,7 @@ def suffix_rows(model: LanguageModel, n_positions: int) -> int:
     """Rows of a suffix pass over ``n_positions`` positions; at least 1."""
     widths = 8 * model.d_model + 3 * model.d_mlp
     row_bytes = model.dtype.itemsize * n_positions * widths
-    return max(1, min(MAX_ROWS[_kind(model)], memory_budget(model) // row_bytes))
+    return max(1, memory_budget(model) // row_bytes)
 
 
 def clean_rows(model: LanguageModel, n_tokens: int) -> int:

@@ -52,12 +52,12 @@ def run_clean(model: LanguageModel, tokens: Int[Tensor, "prompt token"]) -> Clea
     def keep(name: str) -> Edit:
         return lambda x: seen[name].append(x)
 
-    hooks = [Hook(model.layer(0), "input", keep("resid"))]
+    hooks = [Hook(model.layers[0], "input", keep("resid"))]
     for layer in range(model.n_layers):
         hooks.append(on_site(model, "z", layer, keep("z")))
         hooks.append(on_site(model, "mlp_post", layer, keep("mlp_post")))
         hooks.append(on_site(model, "resid_post", layer, keep("resid")))
-        hooks.append(Hook(model.attention_out(layer), "output", keep("attended")))
+        hooks.append(Hook(model.attention_outs[layer], "output", keep("attended")))
     with hooked(hooks):
         output = model.hf(input_ids=tokens.to(model.device), use_cache=True, logits_to_keep=1)
     logits = output.logits[:, -1].to(metric_dtype(model))

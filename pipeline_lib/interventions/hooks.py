@@ -6,6 +6,7 @@ output of a decoder layer. An edit gets the site's tensor and returns its replac
 leave it alone.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,15 +69,15 @@ def hooked(hooks: Iterable[Hook]) -> Iterator[None]:
 def on_site(model: LanguageModel, site: Site, layer: int, edit: Edit) -> Hook:
     """Hook of one site of one layer; the edit sees z as [row pos head d_head]."""
     if site == "mlp_post":
-        return Hook(model.mlp_out(layer), "input", edit)
+        return Hook(model.mlp_outs[layer], "input", edit)
     if site == "resid_post":
-        return Hook(model.layer(layer), "output", edit)
+        return Hook(model.layers[layer], "output", edit)
 
     def edit_heads(x: Tensor) -> Tensor | None:
         edited = edit(x.unflatten(-1, (model.n_heads, model.d_head)))
         return None if edited is None else edited.flatten(-2)
 
-    return Hook(model.attention_out(layer), "input", edit_heads)
+    return Hook(model.attention_outs[layer], "input", edit_heads)
 
 
 def last_logits(
@@ -94,6 +95,9 @@ def metric_dtype(model: LanguageModel) -> torch.dtype:
 
 def check_finite(values: Float[Tensor, "..."], where: str) -> None:
     """Raise ActivationError naming ``where`` when ``values`` hold NaN or infinite entries."""
+    # one pass over the values where the sum is finite, as it is unless one is not or all are huge
+    if math.isfinite(values.sum()):
+        return
     finite = torch.isfinite(values)
     if not bool(finite.all()):
         raise ActivationError(

@@ -33,9 +33,11 @@ from pipeline_lib.interventions.hooks import (
     on_site,
 )
 from pipeline_lib.interventions.patches import Indices, Patches, all_patches, known_zero
-from pipeline_lib.interventions.suffix import SuffixEngine
+from pipeline_lib.interventions.suffix import Altered, Rows, SuffixEngine
 from pipeline_lib.measures.effects import indirect_effect, log_odds_change
 from pipeline_lib.models.loading import LanguageModel
+
+CACHED_LOGITS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -192,12 +194,17 @@ def log_probs(
 ) -> Float64[Tensor, "row answer"]:
     """Log-probabilities (nats, float64, on the CPU) of some tokens of each row.
 
-    Exponentials in the type of the logits, whose rounding they share, and their sum in float64.
+    Exponentials in the type of the logits, whose rounding they share. A few rows at a time, which
+    stay in a CPU's cache through the four passes over them.
     """
-    largest = logits.amax(1, keepdim=True)
-    total = (logits - largest).exp_().sum(1, keepdim=True, dtype=torch.float64)
-    chosen = logits.gather(1, token_ids.to(logits.device))
-    return (chosen.double() - largest.double() - total.log()).cpu()
+    result = torch.empty(token_ids.shape, dtype=torch.float64)
+    for rows in batches(len(logits), max(1, CACHED_LOGITS // logits.shape[1])):
+        part = logits[rows]
+        largest = part.amax(1, keepdim=True)
+        total = (part - largest).exp_().sum(1, keepdim=True)
+        chosen = part.gather(1, token_ids[rows].to(part.device))
+        result[rows] = (chosen.double() - largest.double() - total.double().log()).cpu()
+    return result
 
 
 @torch.inference_mode()
@@ -242,15 +249,16 @@ def _iter_passes(
     patches: Patches,
     batch_size: int | None,
 ) -> Iterator[tuple[Indices, Float[Tensor, "row vocab"]]]:
-    """Logits of the patches of a clean run: one position and at most ``batch_size`` rows a pass."""
-    for position in patches.position.unique().tolist():
-        members = (patches.position == position).nonzero()[:, 0]
-        members = members[patches.layer[members].argsort(stable=True)]
-        run = partial(_run_pass, engine, clean, counterfactual, patches[members])
-        rows = batch_size or suffix_rows(engine.model, clean.n_tokens - position)
-        for part, resid in run_batches(len(members), rows, run):
-            for piece in batches(len(resid), logit_rows(engine.model)):
-                yield members[part][piece], engine.unembed(resid[piece])
+    """Logits of the patches of a clean run, low layers first, ``batch_size`` rows a pass."""
+    if not len(patches):
+        return
+    members = patches.layer.argsort(stable=True)
+    longest = clean.n_tokens - int(patches.first_position.min())
+    rows = batch_size or suffix_rows(engine.model, longest)
+    run = partial(_run_pass, engine, clean, counterfactual, patches, members)
+    for _, (part, resid) in run_batches(len(members), rows, run):
+        for piece in batches(len(resid), logit_rows(engine.model)):
+            yield part[piece], engine.unembed(resid[piece])
 
 
 def _run_pass(
@@ -258,11 +266,17 @@ def _run_pass(
     clean: CleanRun,
     counterfactual: Activations,
     patches: Patches,
+    members: Indices,
     part: slice,
-) -> Float[Tensor, "row d_model"]:
-    """Last residual of some patches of one position, ascending in layer."""
-    batch = patches[part]
-    altered = altered_residuals(engine.model, engine.blocks, clean, counterfactual, batch)
-    start = int(batch.position[0])
-    joins = batch.layer + 1
-    return engine.last_residual(clean, start, joins, batch.prompt, altered=altered[:, None])
+) -> tuple[Int64[Tensor, " row"], Float[Tensor, "row d_model"]]:
+    """Numbers and last residuals of some patches, which are given ascending in layer."""
+    chosen = members[part]
+    chosen = chosen[patches.first_position[chosen].argsort(stable=True)]
+    batch = patches[chosen]
+    resid = altered_residuals(
+        engine.model, engine.blocks, clean, counterfactual, batch.at_single_positions()
+    )
+    position = batch.position.view(len(chosen), -1)
+    altered = Altered(position, resid.unflatten(0, position.shape))
+    rows = Rows(batch.prompt, batch.layer + 1, batch.first_position)
+    return chosen, engine.last_residual(clean, rows, altered=altered)

@@ -14,14 +14,15 @@ Indices = Int64[Tensor, " patch"]
 
 @dataclass(frozen=True)
 class Patches:
-    """A list of patches, each of one component of one prompt at one layer and position.
+    """A list of patches, each of one component of one prompt at one layer.
 
+    ``position`` is one token position a patch, or several, at which it is made together.
     ``component`` is a head's number, ``n_heads`` for the MLP, or ``n_heads + 1`` for the residual
     leaving the layer. ``neuron``, where given and not -1, restricts an MLP patch to one neuron.
     """
 
     prompt: Indices
-    position: Indices
+    position: Indices | Int64[Tensor, "patch several"]
     layer: Indices
     component: Indices
     neuron: Indices | None = None
@@ -40,6 +41,24 @@ class Patches:
             self.component[chosen],
             neuron,
         )
+
+    @property
+    def first_position(self) -> Indices:
+        """First position of each patch."""
+        return self.position if self.position.ndim == 1 else self.position.amin(1)
+
+    @property
+    def last_position(self) -> Indices:
+        """Last position of each patch."""
+        return self.position if self.position.ndim == 1 else self.position.amax(1)
+
+    def at_single_positions(self) -> "Patches":
+        """The same as one entry for each patch and position, the positions of a patch in a row."""
+        if self.position.ndim == 1:
+            return self
+        several = self.position.shape[1]
+        row = torch.arange(len(self)).repeat_interleave(several)
+        return replace(self[row], position=self.position.flatten())
 
     def shifted(self, prompts: int) -> "Patches":
         """The same with ``prompts`` added to every prompt's number."""
@@ -71,6 +90,6 @@ def known_zero(
     These are the last layer before the last position, which nothing reads, and positions up to
     which clean and counterfactual prompt are the same text.
     """
-    unread = (patches.layer == model.n_layers - 1) & (patches.position < tokens.shape[1] - 1)
+    unread = (patches.layer == model.n_layers - 1) & (patches.last_position < tokens.shape[1] - 1)
     same = (tokens.cpu() == counterfactual_tokens.cpu()).cumprod(1).bool()
-    return unread | same[patches.prompt, patches.position]
+    return unread | same[patches.prompt, patches.last_position]

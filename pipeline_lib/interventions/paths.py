@@ -13,17 +13,18 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from pipeline_lib.interventions.altered import Vectors, written
+from pipeline_lib.interventions.altered import Vectors, head_writes
 from pipeline_lib.interventions.batching import clean_rows, run_batches
-from pipeline_lib.interventions.blocks import Resid, Suffix
+from pipeline_lib.interventions.blocks import Suffix
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.interventions.clean import CleanRun, run_clean
 from pipeline_lib.interventions.hooks import check_finite, metric_dtype
 from pipeline_lib.interventions.patches import Patches
-from pipeline_lib.interventions.suffix import SuffixEngine
+from pipeline_lib.interventions.suffix import Altered, Rows, SuffixEngine
 from pipeline_lib.models.loading import LanguageModel
 
 Input = Literal["q", "k", "v", "all"]
+Resid = Float[Tensor, "prompt pos d_model"]
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,14 @@ def _iter_logits(
             return _direct(engine, clean, sent, sender.position)
         receive = _head if receiver.kind == "head" else _mlp
         altered = receive(engine, clean, sent, sender.position, receiver)
-        joins = torch.full_like(prompts, receiver.layer + 1)
-        last = engine.last_residual(clean, sender.position, joins, prompts, altered=altered)
-        return engine.unembed(last)
+        positions = sender.position + torch.arange(altered.shape[1])
+        joining = Rows(
+            prompts,
+            torch.full_like(prompts, receiver.layer + 1),
+            torch.full_like(prompts, sender.position),
+        )
+        changed = Altered(positions.expand(len(prompts), -1), altered)
+        return engine.unembed(engine.last_residual(clean, joining, altered=changed))
 
     yield from run_batches(len(tokens), clean_rows(model, tokens.shape[1]), run)
 
@@ -106,7 +112,7 @@ def _sent(
     prompts: Int64[Tensor, " prompt"],
 ) -> Vectors:
     place = (torch.full_like(prompts, n) for n in (sender.position, sender.layer, sender.head))
-    return written(model, clean, counterfactual, Patches(prompts, *place), "z")
+    return head_writes(model, clean, counterfactual, Patches(prompts, *place))
 
 
 def _direct(
@@ -147,7 +153,8 @@ def _received_z(
     changed = entering.clone()
     changed[:, 0] += sent.to(changed.device)
     suffix = Suffix.of(engine.model, position, clean.n_tokens).to(changed.device)
-    both = [block.project(block.attention_norm(x), suffix) for x in (entering, changed)]
+    angles = (suffix.cos, suffix.sin)
+    both = [block.project(block.attention_norm(x), *angles) for x in (entering, changed)]
     queries, *fresh = (
         both[int(receiver.through in (name, "all"))][index] for index, name in enumerate("qkv")
     )

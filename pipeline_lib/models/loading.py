@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,41 +83,44 @@ class LanguageModel:
         """Where tokens go in: the device of the embedding."""
         return next(self.embedding.parameters()).device
 
-    @property
+    @cached_property
     def embedding(self) -> nn.Module:
         """The token embedding."""
         return self.hf.get_submodule(self.arch.embedding)
 
-    @property
+    @cached_property
     def final_norm(self) -> nn.Module:
         """The norm in front of the unembedding."""
         return self.hf.get_submodule(self.arch.final_norm)
 
-    @property
+    @cached_property
     def unembedding(self) -> nn.Module:
         """The projection to the vocabulary; its weight is [vocab, d_model]."""
         return self.hf.get_submodule(self.arch.unembedding)
 
-    def layer(self, index: int) -> nn.Module:
-        """Decoder layer ``index``."""
-        return self.hf.get_submodule(f"{self.arch.layers}.{index}")
+    @cached_property
+    def layers(self) -> list[nn.Module]:
+        """The decoder layers."""
+        return [self.hf.get_submodule(f"{self.arch.layers}.{n}") for n in range(self.n_layers)]
 
-    def attention_out(self, layer: int) -> nn.Module:
-        """Output projection of a layer's attention; its input is z, the heads side by side."""
-        return self.layer(layer).get_submodule(self.arch.attention_out)
+    @cached_property
+    def attention_outs(self) -> list[nn.Module]:
+        """Output projections of the layers' attention; their input is z, the heads side by side."""
+        return [layer.get_submodule(self.arch.attention_out) for layer in self.layers]
 
-    def mlp_out(self, layer: int) -> nn.Module:
-        """Output projection of a layer's MLP; its input is mlp_post."""
-        return self.layer(layer).get_submodule(self.arch.mlp_out)
+    @cached_property
+    def mlp_outs(self) -> list[nn.Module]:
+        """Output projections of the layers' MLPs; their input is mlp_post."""
+        return [layer.get_submodule(self.arch.mlp_out) for layer in self.layers]
 
     def w_o(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
         """What each head writes: W_O sliced by query heads."""
-        weight = _in_out_weight(self.attention_out(layer))
+        weight = _in_out_weight(self.attention_outs[layer])
         return weight.reshape(self.n_heads, self.d_head, self.d_model)
 
     def w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
         """What each MLP neuron writes: row n of W_out is the value vector of neuron n."""
-        return _in_out_weight(self.mlp_out(layer))
+        return _in_out_weight(self.mlp_outs[layer])
 
 
 def _in_out_weight(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:

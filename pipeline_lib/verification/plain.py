@@ -58,8 +58,8 @@ class HuggingFaceHooks(PlainHooks):
         self.hf, self.device = model.hf, model.device
         self.n_heads, self.d_head = model.n_heads, model.d_head
         layers = range(model.n_layers)
-        self.projections = {(layer, False): model.attention_out(layer) for layer in layers}
-        self.projections |= {(layer, True): model.mlp_out(layer) for layer in layers}
+        self.projections = {(layer, False): model.attention_outs[layer] for layer in layers}
+        self.projections |= {(layer, True): model.mlp_outs[layer] for layer in layers}
 
     @torch.no_grad()
     def logits(self, tokens: Int[Tensor, "row token"]) -> Float[Tensor, "row vocab"]:

@@ -40,11 +40,11 @@ def test_per_prompt_effects_without_our_own_rounding(exact_trained_reference):
 
 def test_per_prompt_effects(reference):
     # The trained checkpoint answers with log odds of 30 to 80, where float32 logits leave an error
-    # near 1e-3 of E on both sides: one of its 16,000 values is 6 % beyond the tolerance, and within
-    # it in float64 (the test above). The random checkpoint has no such odds and no such value.
+    # near 1e-3 of E on both sides: two of its 16,000 values are up to 5 % beyond the tolerance, and
+    # within it in float64 (the test above). The random checkpoint has no such odds or values.
     stored = reference.arrays("effects")
     beyond = excess(all_effects(reference, stored), stored["indirect_effect"])
-    assert (beyond > 1).sum() <= {"trained": 1, "random": 0}[reference.name]
+    assert (beyond > 1).sum() <= {"trained": 2, "random": 0}[reference.name]
     assert beyond.max() < 1.25
 
 

@@ -1,5 +1,7 @@
 """Suffix passes against one hooked forward pass per patch, on prompts of several lengths."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -175,3 +177,24 @@ def test_half_precision_model_gives_float32_metrics(model_folder):
         results.append(patch_logits(model, tokens, capture(model, other, SITES), patches))
     assert results[1].dtype == torch.float32
     assert (results[0] - results[1]).abs().max() < 0.05 * results[0].abs().max()
+
+
+@pytest.mark.parametrize("positions", [(1, 3), (0, 1, 2, 3, 4), (4, 4)])
+def test_several_positions_at_once(exact_model, positions):
+    tokens, other = (random_tokens(5, seed) for seed in (1, 2))
+    counterfactual = capture(exact_model, other, SITES)
+    every = all_patches(4, (0,), range(3), exact_model.n_heads + 2)
+    patches = replace(every, position=torch.tensor(positions).expand(len(every), -1))
+    found = patch_logits(exact_model, tokens, counterfactual, patches, batch_size=17)
+    for row in range(0, len(patches), 5):
+        one = (patches.layer[row], patches.component[row], patches.prompt[row])
+        layer, component, prompt = (int(value) for value in one)
+        pair = tokens[prompt : prompt + 1], other[prompt : prompt + 1]
+        if component <= exact_model.n_heads:
+            expected = naive.patch(exact_model, *pair, layer, list(positions), component)[0]
+        else:
+            expected = residual_patch(
+                exact_model, tokens, counterfactual, prompt, list(positions), layer
+            )
+        error = (found[row] - expected).abs().max() / expected.abs().max()
+        assert error < (1e-6 if exact_model.name == "gptj" else 1e-10)

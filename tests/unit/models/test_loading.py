@@ -45,13 +45,13 @@ def test_name_defaults_to_the_folder(model_folder):
 def test_output_weights_are_rows_per_neuron_and_head(tiny_model):
     post = torch.zeros(1, tiny_model.d_mlp)
     post[0, 5] = 2.0
-    written = tiny_model.mlp_out(1)(post) - tiny_model.mlp_out(1)(torch.zeros_like(post))
+    written = tiny_model.mlp_outs[1](post) - tiny_model.mlp_outs[1](torch.zeros_like(post))
     torch.testing.assert_close(written[0], 2 * tiny_model.w_out(1)[5])
-    assert isinstance(tiny_model.mlp_out(1), Conv1D) == (tiny_model.name == "gpt2")
+    assert isinstance(tiny_model.mlp_outs[1], Conv1D) == (tiny_model.name == "gpt2")
 
     z = torch.zeros(1, tiny_model.n_heads, tiny_model.d_head)
     z[0, 2] = torch.arange(tiny_model.d_head)
-    out = tiny_model.attention_out(1)
+    out = tiny_model.attention_outs[1]
     written = out(z.flatten(1)) - out(torch.zeros_like(z.flatten(1)))
     torch.testing.assert_close(written[0], z[0, 2] @ tiny_model.w_o(1)[2])
 
