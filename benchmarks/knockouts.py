@@ -118,7 +118,7 @@ def predict_one_by_one(
 ) -> np.ndarray:
     """Most probable next token of each row, one hooked forward pass a row."""
     predicted = np.empty(len(sets), dtype=np.int64)
-    for row, neurons in enumerate(tqdm(sets, leave=False)):
+    for row, neurons in enumerate(tqdm(sets, leave=False, disable=None)):
         edits = {}
         for layer in np.unique(neurons[:, 0]):
             own = torch.from_numpy(neurons[neurons[:, 0] == layer, 1])

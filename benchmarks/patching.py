@@ -58,7 +58,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="time a sample of the loops' forwards")
     parser.add_argument("--prompts", type=int, default=50)
     parser.add_argument(
-        "--rounds", type=int, help="rounds, the median counts (tiny-arith 5, else 1)"
+        "--rounds", type=int, help="rounds, the median counts (tiny-arith 15, else 1)"
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser.parse_args()
@@ -95,9 +95,9 @@ def measure(name: str, options: argparse.Namespace) -> tuple[pd.DataFrame, dict[
     )
     answers: list[PatchedAnswers] = []
     seconds: dict[str, list[float]] = {key: [] for key in METHODS}
-    for _ in range(options.rounds or (5 if name == "tiny-arith" else 1)):
+    for _ in range(options.rounds or (15 if name == "tiny-arith" else 1)):
         for key in loops:
-            places = tqdm(timed_ones, desc=METHODS[key], leave=False)
+            places = tqdm(timed_ones, desc=METHODS[key], leave=False, disable=None)
             times = [timed(lambda w=where, k=key: forward(k, w)) for where in places]
             seconds[key].append(statistics.fmean(times) * len(every))
         seconds["ours"].append(timed(lambda: answers.append(ours())))

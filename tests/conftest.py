@@ -20,6 +20,7 @@ from transformers import (  # noqa: E402
     GPTNeoXConfig,
     LlamaConfig,
     PreTrainedConfig,
+    Qwen3Config,
 )
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM  # noqa: E402
 
@@ -53,6 +54,7 @@ def _configs() -> dict[str, PreTrainedConfig]:
     }
     return {
         "llama": LlamaConfig(**vocab, **named, num_key_value_heads=2),
+        "qwen3": Qwen3Config(**vocab, **named, num_key_value_heads=1, head_dim=D_HEAD),
         "gpt_neox": GPTNeoXConfig(**vocab, **named, rotary_pct=0.5),
         "gpt_neox_sequential": GPTNeoXConfig(
             **vocab, **named, rotary_pct=0.25, use_parallel_residual=False

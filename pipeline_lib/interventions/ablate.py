@@ -5,8 +5,8 @@ batch at the first layer in which something of it is ablated, and ablating at th
 computes the last position alone.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -14,13 +14,14 @@ from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
 from pipeline_lib.interventions.batching import clean_rows, logit_rows, run_batches, suffix_rows
-from pipeline_lib.interventions.capture import Activations
+from pipeline_lib.interventions.capture import Activations, resolve_positions
 from pipeline_lib.interventions.clean import CleanRun, run_clean
 from pipeline_lib.interventions.hooks import Edit, Hook, Site, check_finite, metric_dtype, on_site
 from pipeline_lib.interventions.suffix import Rows, SuffixEngine
 from pipeline_lib.models.loading import LanguageModel
 
-Where = Literal["all", "last"]
+Where = Literal["all", "last"] | Sequence[int]
+"""Token positions at which units are ablated."""
 Zero = Literal["zero"]
 Masks = dict[Site, Bool[Tensor, "set layer *unit"]]
 
@@ -38,8 +39,8 @@ def ablate(
     """Last-position logits with each row's masked heads and neurons (True) ablated, on the CPU.
 
     ``value`` is "zero", or activations of all layers and positions: of one prompt (means, used for
-    every row) or of one prompt a row (resampling). ``positions`` ablates at all token positions or
-    at the last only. A row may repeat a prompt with another set.
+    every row) or of one prompt a row (resampling; with counterfactual prompts this patches any
+    number of components at once). A row may repeat a prompt with another set.
     Raises ActivationError for NaN or infinite logits.
     """
     ablation = _Ablation.of(heads, neurons, value=value, sets=torch.arange(len(tokens)))
@@ -101,15 +102,19 @@ def ablate_heads(
 def predict_ablated(
     model: LanguageModel,
     tokens: Int[Tensor, "row token"],
-    mask: Bool[Tensor, "row layer d_mlp"],
+    masks: Bool[Tensor, "set layer d_mlp"],
     *,
+    sets: Int64[Tensor, " row"] | None = None,
     value: Zero | Float[Tensor, "layer token d_mlp"] = "zero",
     positions: Where = "all",
     batch_size: int | None = None,
 ) -> Int64[Tensor, " row"]:
-    """Most probable next token of each row under `ablate_neurons`, without keeping logits."""
+    """Most probable next token of each row under `ablate_neurons`, without keeping logits.
+
+    ``sets`` says which of the masks each row has; by default row r has mask r.
+    """
     predicted = torch.empty(len(tokens), dtype=torch.int64)
-    ablation = _Ablation.of_site("mlp_post", mask, value)
+    ablation = _Ablation.of_site("mlp_post", masks, value, sets)
     for rows, logits in _iter_ablated(model, tokens, ablation, positions, batch_size):
         predicted[rows] = logits.argmax(-1).cpu()
     return predicted
@@ -125,6 +130,22 @@ class _Ablation:
     masks: Masks
     values: dict[Site, Float[Tensor, "filling layer token *width"]]
     sets: Int64[Tensor, " row"]
+    where: Bool[Tensor, " token"] | None = None
+
+    def at(self, positions: Where, n_tokens: int) -> "_Ablation":
+        """The same at some token positions."""
+        if positions == "all":
+            return replace(self, where=torch.ones(n_tokens, dtype=torch.bool))
+        chosen = resolve_positions([-1] if positions == "last" else list(positions), n_tokens)
+        where = torch.zeros(n_tokens, dtype=torch.bool)
+        where[list(chosen)] = True
+        return replace(self, where=where)
+
+    @property
+    def start(self) -> int:
+        """The first of its positions."""
+        assert self.where is not None
+        return int(self.where.int().argmax())
 
     @classmethod
     def of(
@@ -146,11 +167,13 @@ class _Ablation:
     def of_site(
         cls,
         site: Site,
-        mask: Bool[Tensor, "row layer unit"],
+        mask: Bool[Tensor, "set layer unit"],
         value: Zero | Float[Tensor, "layer token *width"],
+        sets: Int64[Tensor, " row"] | None = None,
     ) -> "_Ablation":
         values: dict[Site, Tensor] = {site: value[None]} if isinstance(value, Tensor) else {}
-        return cls({site: mask}, values, torch.arange(len(mask)))
+        sets = torch.arange(len(mask)) if sets is None else sets
+        return cls({site: mask}, values, sets)
 
     def first_layers(self, n_layers: int) -> Int64[Tensor, " set"]:
         """First layer in which each set has a unit; ``n_layers`` where it has none."""
@@ -174,15 +197,17 @@ class _Ablation:
         layer: int,
         rows: Int64[Tensor, " row"],
     ) -> Edit:
-        values = self.values.get(site)
+        values, where = self.values.get(site), self.where
+        assert where is not None
 
         def edit(entries: Tensor) -> Tensor:
             x = entries.unflatten(0, (len(rows), -1))
-            units = mask.to(x.device)[:, None]
-            units = units[..., None] if site == "z" else units
+            # the pass may compute the last positions only
+            here = where[-x.shape[1] :]
+            units = mask[:, None] & here[:, None]
+            units = (units[..., None] if site == "z" else units).to(x.device)
             if values is None:
                 return x.masked_fill(units, 0).flatten(0, 1)
-            # the pass may compute the last positions only
             filling = values[rows % len(values), layer, -x.shape[1] :]
             return torch.where(units, filling.to(x.device, x.dtype), x).flatten(0, 1)
 
@@ -212,6 +237,7 @@ def _iter_ablated(
 ) -> Iterator[tuple[Int64[Tensor, " part"], Float[Tensor, "part vocab"]]]:
     """Logits in parts, each with the numbers of its rows."""
     engine = SuffixEngine(model)
+    ablation = ablation.at(positions, tokens.shape[1])
     distinct, prompt = tokens.cpu().unique(dim=0, return_inverse=True)
     joins = ablation.first_layers(model.n_layers)[ablation.sets]
     chunk = clean_rows(model, tokens.shape[1])
@@ -221,7 +247,7 @@ def _iter_ablated(
         rows = inside.nonzero()[:, 0]
         rows = rows[joins[rows].argsort(stable=True)]
         runner = _Pass(engine, clean, ablation, rows, joins[rows], prompt[rows] - part.start)
-        for numbers, logits in runner.logits(positions, batch_size):
+        for numbers, logits in runner.logits(batch_size):
             check_finite(logits, f"{model.name}: logits after ablation")
             yield numbers, logits
 
@@ -238,25 +264,25 @@ class _Pass:
     prompts: Int64[Tensor, " row"]
 
     def logits(
-        self, positions: Where, batch_size: int | None
+        self, batch_size: int | None
     ) -> Iterator[tuple[Int64[Tensor, " part"], Float[Tensor, "part vocab"]]]:
         """Logits of all rows in parts; rows without ablation have those of the clean run."""
-        model, n_tokens = self.engine.model, self.clean.n_tokens
-        start = n_tokens - 1 if positions == "last" else 0
+        model = self.engine.model
         ablated = int((self.joins < model.n_layers).sum())
         if ablated < len(self.rows):
             clean = self.clean.logits[self.prompts[ablated:].to(self.clean.logits.device)]
             yield self.rows[ablated:], clean
-        size = batch_size or min(suffix_rows(model, n_tokens - start), logit_rows(model))
-        for part, logits in run_batches(ablated, size, lambda part: self._run(start, part)):
+        n_positions = self.clean.n_tokens - self.ablation.start
+        size = batch_size or min(suffix_rows(model, n_positions), logit_rows(model))
+        for part, logits in run_batches(ablated, size, self._run):
             yield self.rows[part], logits
 
-    def _run(self, start: int, part: slice) -> Float[Tensor, "part vocab"]:
+    def _run(self, part: slice) -> Float[Tensor, "part vocab"]:
         rows = self.rows[part]
 
         def edits(layer: int, count: int) -> list[Hook]:
             return self.ablation.hooks(self.engine.model, layer, rows[:count])
 
-        starts = torch.full_like(rows, start)
+        starts = torch.full_like(rows, self.ablation.start)
         joining = Rows(self.prompts[part], self.joins[part], starts)
         return self.engine.unembed(self.engine.last_residual(self.clean, joining, edits=edits))

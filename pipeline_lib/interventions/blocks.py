@@ -23,6 +23,8 @@ Before = Float[Tensor, "row kv_head before d_head"]
 Cached = Float[Tensor, "row kv_head token d_head"]
 Angles = Float[Tensor, "any_entry 1 rotated"]
 
+SHORT = 32  # tokens
+
 
 @dataclass(frozen=True)
 class Suffix:
@@ -83,6 +85,13 @@ def _angles(
     rotary = model.hf.get_submodule(model.arch.rotary_module)
     cos, sin = rotary(torch.empty(0, device=model.device, dtype=model.dtype), positions[None])
     return cos[0, :, None], sin[0, :, None]
+
+
+def _softmax(scores: Float[Tensor, "*batch query token"]) -> Float[Tensor, "*batch query token"]:
+    """Softmax over tokens; a CPU computes short rows ten times faster side by side."""
+    if scores.device.type != "cpu" or scores.shape[-1] > SHORT:
+        return scores.softmax(-1)
+    return scores.movedim(-1, 0).contiguous().softmax(0).movedim(0, -1)
 
 
 def _all_angles(parts: Sequence[Part]) -> tuple[Angles | None, Angles | None]:
@@ -198,7 +207,7 @@ class Block:
         scores = (grouped.to(dtype) @ keys.to(dtype).transpose(2, 3)).mul_(self.scale)
         if mask is not None:
             scores.unflatten(2, (group, n_pos)).add_(mask)
-        z = scores.softmax(-1).to(values.dtype) @ values
+        z = _softmax(scores).to(values.dtype) @ values
         return z.unflatten(2, (group, n_pos)).permute(0, 3, 1, 2, 4).flatten(2, 3)
 
     def _split(

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
+from pipeline_lib.errors import ModelError
 from pipeline_lib.interventions.hooks import Edit, Hook, check_finite, hooked, metric_dtype, on_site
 from pipeline_lib.models.loading import LanguageModel
 
@@ -45,8 +46,10 @@ class CleanRun:
 def run_clean(model: LanguageModel, tokens: Int[Tensor, "prompt token"]) -> CleanRun:
     """One forward pass of the model's own code that keeps what `CleanRun` lists.
 
-    Raises ActivationError for NaN or infinite logits.
+    Raises ActivationError for NaN or infinite logits, and ModelError for prompts that do not
+    fit into the model's sliding window, where a position no longer sees all before it.
     """
+    _check_window(model, tokens.shape[1])
     seen: dict[str, list[Tensor]] = {name: [] for name in ("resid", "attended", "z", "mlp_post")}
 
     def keep(name: str) -> Edit:
@@ -72,6 +75,17 @@ def run_clean(model: LanguageModel, tokens: Int[Tensor, "prompt token"]) -> Clea
         values=[layer.values for layer in cached],
         logits=logits,
     )
+
+
+def _check_window(model: LanguageModel, n_tokens: int) -> None:
+    window = getattr(model.hf.config, "sliding_window", None)
+    if window is not None and n_tokens >= window:
+        raise ModelError(
+            "The prompts do not fit into the model's sliding window.",
+            where=model.name,
+            value=f"{n_tokens} tokens, a window of {window}",
+            hint="Exact patching needs attention to all earlier tokens: shorten the prompts.",
+        )
 
 
 def _sums(resid: list[Tensor], attended: list[Tensor]) -> list[Tensor]:

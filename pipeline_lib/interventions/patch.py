@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
+from pipeline_lib.interventions.ablate import ablate
 from pipeline_lib.interventions.altered import altered_residuals
 from pipeline_lib.interventions.batching import (
     batches,
     clean_rows,
-    default_batch_size,
     logit_rows,
     run_batches,
     suffix_rows,
@@ -25,12 +25,8 @@ from pipeline_lib.interventions.batching import (
 from pipeline_lib.interventions.capture import Activations, resolve_layers, resolve_positions
 from pipeline_lib.interventions.clean import CleanRun, run_clean
 from pipeline_lib.interventions.hooks import (
-    Site,
     check_finite,
-    hooked,
-    last_logits,
     metric_dtype,
-    on_site,
 )
 from pipeline_lib.interventions.patches import Indices, Patches, all_patches, known_zero
 from pipeline_lib.interventions.suffix import Altered, Rows, SuffixEngine
@@ -152,7 +148,6 @@ def patch_log_probs(
     return result
 
 
-@torch.no_grad()
 def patch_everything(
     model: LanguageModel,
     tokens: Int[Tensor, "prompt token"],
@@ -164,29 +159,25 @@ def patch_everything(
 
     With all layers and positions, and the same last token, this is the counterfactual run itself.
     """
-    size = batch_size or default_batch_size(model, tokens.shape[1])
-    positions = list(counterfactual.positions)
-    sites: tuple[Site, Site] = ("z", "mlp_post")
-
-    def replace_by(values: Float[Tensor, "..."]) -> Callable[[Tensor], Tensor]:
-        def edit(x: Tensor) -> Tensor:
-            x = x.clone()
-            x[:, positions] = values.to(x.device, x.dtype)
-            return x
-
-        return edit
-
-    def run(rows: slice) -> Float[Tensor, "row vocab"]:
-        hooks = [
-            on_site(model, site, layer, replace_by(counterfactual.site(site)[rows, :, index]))
-            for index, layer in enumerate(counterfactual.layers)
-            for site in sites
-        ]
-        with hooked(hooks):
-            return last_logits(model, tokens[rows]).cpu()
-
-    parts = [logits for _, logits in run_batches(len(tokens), size, run)]
-    return torch.cat(parts) if parts else torch.empty(0, model.d_vocab)
+    layers, columns = list(counterfactual.layers), list(counterfactual.positions)
+    shape = (len(tokens), tokens.shape[1], model.n_layers)
+    held = torch.zeros(model.n_layers, dtype=torch.bool)
+    held[layers] = True
+    sites: dict[str, Tensor] = {}
+    for site in ("z", "mlp_post"):
+        values = counterfactual.site(site)
+        sites[site] = values.new_zeros(*shape, *values.shape[3:])
+        sites[site][:, torch.tensor(columns)[:, None], layers] = values
+    every = Activations(tokens, tuple(range(shape[1])), tuple(range(shape[2])), **sites)
+    return ablate(
+        model,
+        tokens,
+        heads=held[:, None].expand(len(tokens), -1, model.n_heads),
+        neurons=held[:, None].expand(len(tokens), -1, model.d_mlp),
+        value=every,
+        positions=columns,
+        batch_size=batch_size,
+    )
 
 
 def log_probs(

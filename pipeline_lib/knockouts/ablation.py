@@ -20,14 +20,14 @@ IsCorrect = Callable[[pd.DataFrame, Sequence[np.ndarray]], np.ndarray]
 NO_NEURONS = np.empty((0, 2), dtype=np.int64)
 
 
-def set_mask(
+def set_masks(
     sets: Sequence[np.ndarray], n_layers: int, d_mlp: int
-) -> Bool[Tensor, "row layer d_mlp"]:
-    """Ablation mask with True at every neuron of each row's set."""
-    mask = torch.zeros(len(sets), n_layers, d_mlp, dtype=torch.bool)
-    for row, neurons in enumerate(sets):
-        mask[row, torch.from_numpy(neurons[:, 0]), torch.from_numpy(neurons[:, 1])] = True
-    return mask
+) -> Bool[Tensor, "set layer d_mlp"]:
+    """Ablation masks with True at every neuron of each set."""
+    masks = torch.zeros(len(sets), n_layers, d_mlp, dtype=torch.bool)
+    for mask, neurons in zip(masks, sets, strict=True):
+        mask[torch.from_numpy(neurons[:, 0]), torch.from_numpy(neurons[:, 1])] = True
+    return masks
 
 
 def ablated_correctness(
@@ -41,18 +41,26 @@ def ablated_correctness(
     """The `IsCorrect` of a model: zero the set's ``mlp_post``, then compare argmax with the answer.
 
     ``positions`` is "all" or "last" (definitions 8); ``answer_ids`` the token of every number.
+    Rows of one prompt run together, so its clean run is made once, and rows that have the same set
+    (the same object) share its mask.
     """
 
     def is_correct(prompts: pd.DataFrame, sets: Sequence[np.ndarray]) -> np.ndarray:
         correct = np.zeros(len(prompts), dtype=bool)
-        for start in range(0, len(prompts), batch_rows):
-            rows = prompts.iloc[start : start + batch_rows]
-            mask = set_mask(sets[start : start + batch_rows], model.n_layers, model.d_mlp)
+        order = np.lexsort([prompts[name] for name in ("b", "a", "operator")])
+        for start in range(0, len(order), batch_rows):
+            rows = order[start : start + batch_rows]
+            chosen = prompts.iloc[rows]
+            distinct = {id(sets[row]): sets[row] for row in rows}
+            number = {key: n for n, key in enumerate(distinct)}
             predicted = predict_ablated(
-                model, encode(rows), mask, value="zero", positions=positions
+                model,
+                encode(chosen),
+                set_masks(list(distinct.values()), model.n_layers, model.d_mlp),
+                sets=torch.tensor([number[id(sets[row])] for row in rows]),
+                positions=positions,
             )
-            target = answer_ids[rows["answer"].to_numpy()]
-            correct[start : start + batch_rows] = predicted.numpy() == target
+            correct[rows] = predicted.numpy() == answer_ids[chosen["answer"].to_numpy()]
         return correct
 
     return is_correct

@@ -53,22 +53,40 @@ def knock_out_heuristics(
     holds prompts the intact model answers right; the baselines are measured on the same prompts
     all the same. Source: paper, figure 7; definitions 8. One row per heuristic (`COLUMNS`).
     """
-    rows = []
+    trials = []
     for heuristic, neurons in heuristics.items():
         if len(neurons) < min_neurons:
             continue
         associated, other = sample_prompts(heuristic.members(correct), n_prompts, rng)
-        if not len(associated) or not len(other):
-            continue
-        chosen = correct.iloc[np.concatenate([associated, other])]
-        side = np.arange(len(chosen)) < len(associated)
-        intact = is_correct(chosen, [NO_NEURONS] * len(chosen))
-        ablated = is_correct(chosen, [neurons] * len(chosen))
-        means = (intact[side], ablated[side], intact[~side], ablated[~side])
-        rows.append(
-            (
-                *(heuristic.name, heuristic.label, len(neurons), len(associated), len(other)),
-                *(float(values.mean()) for values in means),
-            )
-        )
-    return pd.DataFrame(rows, columns=COLUMNS)
+        if len(associated) and len(other):
+            trials.append((heuristic, neurons, associated, other))
+    if not trials:
+        return pd.DataFrame(columns=COLUMNS)
+    # all rows at once, so that prompts which several heuristics share run once without ablation
+    chosen = [np.concatenate([associated, other]) for *_, associated, other in trials]
+    sets = [s for (_, n, *_), rows in zip(trials, chosen, strict=True) for s in [n] * len(rows)]
+    where = np.concatenate(chosen)
+    answered = is_correct(
+        correct.iloc[np.concatenate([where, where])], [NO_NEURONS] * len(where) + sets
+    )
+    ends = np.cumsum([len(rows) for rows in chosen])[:-1]
+    intact, ablated = (np.split(half, ends) for half in np.split(answered, 2))
+    return pd.DataFrame(
+        [_row(*trial, *means) for trial, *means in zip(trials, intact, ablated, strict=True)],
+        columns=COLUMNS,
+    )
+
+
+def _row(
+    heuristic: Heuristic,
+    neurons: np.ndarray,
+    associated: np.ndarray,
+    other: np.ndarray,
+    intact: Bool[np.ndarray, " prompt"],
+    ablated: Bool[np.ndarray, " prompt"],
+) -> tuple[object, ...]:
+    """One heuristic's line of the table; its associated prompts come first."""
+    side = np.arange(len(intact)) < len(associated)
+    means = (intact[side], ablated[side], intact[~side], ablated[~side])
+    counts = (len(neurons), len(associated), len(other))
+    return heuristic.name, heuristic.label, *counts, *(float(values.mean()) for values in means)

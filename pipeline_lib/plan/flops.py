@@ -95,6 +95,17 @@ def attribution_flops(
     )
 
 
+def ablation_flops(shape: ModelShape, n_tokens: int, first_layer: int) -> int:
+    """One prompt with units ablated at all positions, from ``first_layer`` on.
+
+    Its clean run is counted apart, because rows of one prompt share it. The last layer needs the
+    query and MLP of the last position alone.
+    """
+    whole = (shape.n_layers - 1 - first_layer) * layer_flops(shape, n_tokens, n_tokens)
+    last = n_tokens * key_value_flops(shape) + 2 * query_flops(shape) + mlp_flops(shape)
+    return whole + last + score_flops(shape) * n_tokens + unembedding_flops(shape)
+
+
 def n_patches(shape: ModelShape, n_tokens: int, positions: Iterable[int]) -> int:
     """Patches of one prompt that can change its logits: all heads and the MLP of every layer.
 

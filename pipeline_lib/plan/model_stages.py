@@ -128,19 +128,20 @@ def neuron_maps(work: Work) -> Stage:
 
 
 def knock_out_heuristics(work: Work) -> Stage:
-    """Four runs (intact and silenced, prompts and others) of N prompts for each heuristic.
+    """N prompts and N others for each heuristic, silenced; each distinct prompt also intact.
 
     How many heuristics have enough neurons is known after matching; see `n_knocked_out`.
     """
     settings = work.study.knockouts.by_heuristic
     heuristics = [n_knocked_out(work, size) for size in work.sizes]
-    rows = sum(
-        n * 4 * min(settings.prompts, size.n_evaluation // 2)
+    rows = [
+        n * 2 * min(settings.prompts, size.n_evaluation // 2)
         for n, size in zip(heuristics, work.sizes, strict=True)
-    )
+    ]
+    intact = [min(n, size.n_evaluation) for n, size in zip(rows, work.sizes, strict=True)]
     header, line = 99, 60
     disk = len(work.sizes) * header + line * sum(heuristics)
-    return _knockouts(work, "knock_out_heuristics", rows, disk)
+    return _knockouts(work, "knock_out_heuristics", sum(intact), sum(rows), disk)
 
 
 def n_knocked_out(work: Work, size: OperatorSizes) -> int:
@@ -153,22 +154,26 @@ def n_knocked_out(work: Work, size: OperatorSizes) -> int:
 def knock_out_prompts(work: Work) -> Stage:
     """A run of each prompt for each limit, with its neurons and with the control's."""
     settings = work.study.knockouts.by_prompt
-    n_limits = settings.max_per_layer // settings.step + 1
-    rows = [min(settings.prompts, size.n_evaluation) * n_limits * 2 for size in work.sizes]
+    n_limits = settings.max_per_layer // settings.step
+    intact = [min(settings.prompts, size.n_evaluation) for size in work.sizes]
+    rows = [n * (n_limits + 1) * 2 for n in intact]
     disk = sum(
         n * (size.prompt_bytes - len(size.operator) + 20) + len("a,b,answer,condition,...\n")
         for n, size in zip(rows, work.sizes, strict=True)
     )
-    return _knockouts(work, "knock_out_prompts", sum(rows), disk)
+    return _knockouts(work, "knock_out_prompts", sum(intact), sum(intact) * n_limits * 2, disk)
 
 
-def _knockouts(work: Work, rule: str, rows: int, disk_bytes: int | float) -> Stage:
+def _knockouts(work: Work, rule: str, intact: int, rows: int, disk_bytes: int | float) -> Stage:
+    """``intact`` whole runs, and ``rows`` runs from the first layer that has silenced neurons."""
+    first = work.shape.n_layers - work.n_late_layers
+    silenced = flops.ablation_flops(work.shape, work.n_tokens, first)
     masks = min(rows, MASK_ROWS) * work.shape.n_layers * work.shape.d_mlp
     return model_stage(
         work,
         rule,
         jobs=len(work.sizes),
-        flops=rows * work.forward,
+        flops=intact * work.forward + rows * silenced,
         disk_bytes=disk_bytes,
         array_bytes=masks + _most(work, "n_evaluation") * PROMPT_BYTES,
         n_rows=min(rows, MASK_ROWS),

@@ -25,7 +25,7 @@ from pipeline_lib.stimuli.context import PromptContext
 from tests.flops import counted
 from tests.project import copy_project, planned
 
-ENGINE = "full"
+ENGINE = "suffix"
 """How `patch_components` runs its patches."""
 SITES = ("z", "mlp_post")
 
@@ -209,7 +209,7 @@ def run(plan, study, model, tmp_path_factory):
             store.read_table(study / "neurons" / f"{operator}.csv"),
             sampled,
             is_correct(),
-            limits=chosen.limits,
+            limits=range(0, chosen.max_per_layer + 1, chosen.step),
             rank=chosen.rank,
             rng=rng,
         )

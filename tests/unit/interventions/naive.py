@@ -5,10 +5,16 @@ import torch
 # path of each layer's attention and MLP output projection
 PATHS = {
     "llama": ("model.layers.{}.self_attn.o_proj", "model.layers.{}.mlp.down_proj"),
+    "qwen3": ("model.layers.{}.self_attn.o_proj", "model.layers.{}.mlp.down_proj"),
     "gpt_neox": ("gpt_neox.layers.{}.attention.dense", "gpt_neox.layers.{}.mlp.dense_4h_to_h"),
     "gptj": ("transformer.h.{}.attn.out_proj", "transformer.h.{}.mlp.fc_out"),
     "gpt2": ("transformer.h.{}.attn.c_proj", "transformer.h.{}.mlp.c_proj"),
 }
+
+
+def rounding(model, tolerance):
+    """A tolerance in float64; transformers computes GPT-J's attention scores in float32 anyway."""
+    return max(tolerance, 1e-6) if model.name == "gptj" else tolerance
 
 
 def projections(model):

@@ -23,11 +23,6 @@ def column(*values):
     return torch.tensor(values)
 
 
-def close(model, tolerance):
-    """A tolerance in float64; transformers rounds GPT-J's attention scores to float32 anyway."""
-    return max(tolerance, 1e-6) if model.name == "gptj" else tolerance
-
-
 def effects(model, pairs, **options):
     counterfactual = capture(model, pairs.other, SITES)
     return patch_components(
@@ -52,7 +47,7 @@ def test_a_batch_of_patches_equals_one_at_a_time(tiny_model, pairs):
 
 def test_axes_of_the_results(exact_model, pairs):
     result = effects(exact_model, pairs, positions=[-1, 3], layers=[2, 1])
-    rtol = close(exact_model, 1e-10)
+    rtol = naive.rounding(exact_model, 1e-10)
     assert (result.positions, result.layers) == ((4, 3), (2, 1))
     for component in (1, exact_model.n_heads):
         logits = naive.patch(exact_model, pairs.tokens, pairs.other, 1, 3, component)
@@ -82,7 +77,7 @@ def test_patch_with_itself_changes_nothing(exact_model, pairs):
     answers = (pairs.answers, pairs.other_answers)
     # every forward pass is really made here ...
     run = patch_components(exact_model, pairs.tokens, clean, *answers, skip_known=False)
-    assert np.abs(run.indirect_effect()).max() < close(exact_model, 1e-12)
+    assert np.abs(run.indirect_effect()).max() < naive.rounding(exact_model, 1e-12)
     # ... and known not to be needed here, also in float32
     skipped = patch_components(exact_model, pairs.tokens, clean, *answers)
     assert np.all(skipped.indirect_effect() == 0)
@@ -91,7 +86,7 @@ def test_patch_with_itself_changes_nothing(exact_model, pairs):
 def test_last_layer_before_the_last_position_changes_nothing(exact_model, pairs):
     run = effects(exact_model, pairs, skip_known=False)
     last = exact_model.n_layers - 1
-    assert np.abs(run.indirect_effect()[:, :4, last]).max() < close(exact_model, 1e-12)
+    assert np.abs(run.indirect_effect()[:, :4, last]).max() < naive.rounding(exact_model, 1e-12)
     assert np.abs(run.indirect_effect()[:, 4, last]).max() > 1e-3
     assert np.all(effects(exact_model, pairs).indirect_effect()[:, :4, last] == 0)
 
@@ -99,8 +94,12 @@ def test_last_layer_before_the_last_position_changes_nothing(exact_model, pairs)
 def test_skipping_known_zeros_changes_no_result(exact_model, pairs):
     run = effects(exact_model, pairs, skip_known=False)
     skipped = effects(exact_model, pairs)
-    np.testing.assert_allclose(skipped.patched_r, run.patched_r, rtol=close(exact_model, 1e-11))
-    np.testing.assert_allclose(skipped.patched_cf, run.patched_cf, rtol=close(exact_model, 1e-11))
+    np.testing.assert_allclose(
+        skipped.patched_r, run.patched_r, rtol=naive.rounding(exact_model, 1e-11)
+    )
+    np.testing.assert_allclose(
+        skipped.patched_cf, run.patched_cf, rtol=naive.rounding(exact_model, 1e-11)
+    )
 
 
 def test_known_zeros_are_equal_prefixes_and_unread_activations(llama_model, pairs):
@@ -133,8 +132,8 @@ def test_result_does_not_depend_on_the_batch_size(exact_model, pairs):
     np.testing.assert_allclose(
         effects(exact_model, pairs, batch_size=1).indirect_effect(),
         effects(exact_model, pairs, batch_size=500).indirect_effect(),
-        rtol=1e-9,
-        atol=1e-12,
+        rtol=naive.rounding(exact_model, 1e-9),
+        atol=naive.rounding(exact_model, 1e-12),
     )
 
 
@@ -156,7 +155,10 @@ def test_single_neurons(exact_model, pairs):
         x[0, 4, 6] = counterfactual.mlp_post[0, 0, 1, 6]
         return x
 
-    tolerance = {"rtol": close(exact_model, 1e-10), "atol": close(exact_model, 1e-10)}
+    tolerance = {
+        "rtol": naive.rounding(exact_model, 1e-10),
+        "atol": naive.rounding(exact_model, 1e-10),
+    }
     expected = naive.run(exact_model, pairs.tokens[:1], [(module, edit)])[0]
     torch.testing.assert_close(logits[0], expected, **tolerance)
     whole = naive.patch(exact_model, pairs.tokens, pairs.other, 0, 4, mlp)[3]

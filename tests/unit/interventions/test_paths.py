@@ -20,6 +20,7 @@ def layer_modules(model, layer):
     block = model.hf.get_submodule(model.arch.layers)[layer]
     names = {
         "llama": ("input_layernorm", "self_attn", "post_attention_layernorm"),
+        "qwen3": ("input_layernorm", "self_attn", "post_attention_layernorm"),
         "gpt_neox": ("input_layernorm", "attention", "post_attention_layernorm"),
         "gptj": ("ln_1", "attn", "ln_1"),
         "gpt2": ("ln_1", "attn", "ln_2"),
@@ -155,16 +156,15 @@ def test_same_prompts_change_nothing(tiny_model, pairs):
 
 
 def test_last_layer_sender_to_logits_is_the_whole_patch_without_its_mlp(tiny_model, pairs):
-    """In parallel-residual models nothing else reads a last-layer head."""
-    if not tiny_model.shape.parallel_residual:
-        pytest.skip("the last MLP reads the head")
+    """In parallel-residual models nothing else reads a last-layer head; in others its MLP does."""
     counterfactual = capture(tiny_model, pairs.other, ("z", "mlp_post"))
     sender = Sender(layer=2, head=1, position=4)
     found = path_patch(tiny_model, pairs.tokens, counterfactual, sender, Receiver("logits"))
     prompt = torch.arange(7)
     patches = Patches(prompt, *(torch.full_like(prompt, n) for n in (4, 2, 1)))
     whole = patch_logits(tiny_model, pairs.tokens, counterfactual, patches)
-    torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-5)
+    same = torch.allclose(found, whole, atol=1e-5, rtol=1e-5)
+    assert same == tiny_model.shape.parallel_residual
 
 
 def test_receiver_below_the_sender_is_refused(tiny_model, pairs):

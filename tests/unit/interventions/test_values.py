@@ -16,7 +16,7 @@ def test_value_logits_by_hand(exact_model, number_tokens):
     unembedding = exact_model.hf.get_output_embeddings().weight
     for index, neuron in enumerate(neurons):
         row = rows[neuron]
-        if exact_model.name != "llama":
+        if exact_model.arch.layer_norm:
             row = row - row.mean()
         logits = unembedding @ (row * norm)
         expected = (logits - logits.mean())[ids]
@@ -32,7 +32,7 @@ def test_value_logits_are_the_direct_effect_of_a_neuron(exact_model, number_toke
     added = resid + model.w_out(model.n_layers - 1)[neuron]
 
     def logits(x):
-        centred = x - x.mean() if model.name != "llama" else x
+        centred = x - x.mean() if model.arch.layer_norm else x
         scaled = centred * model.final_norm.weight + getattr(model.final_norm, "bias", 0)
         return model.unembedding(scaled)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib.heuristics.types import Heuristic
-from pipeline_lib.knockouts.ablation import set_mask
+from pipeline_lib.knockouts.ablation import set_masks
 from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, sample_prompts
 from pipeline_lib.knockouts.by_prompt import (
     control_neurons,
@@ -126,7 +126,7 @@ def test_prompt_knockout_silences_only_satisfied_neurons_and_controls_only_other
     assert (table["n_neurons"].iloc[6:] == 0).all()
 
 
-def test_mask_holds_each_rows_own_set():
-    mask = set_mask([LOW_NEURONS, LOW_NEURONS[:0]], n_layers=4, d_mlp=6)
-    assert mask[0].nonzero().tolist() == LOW_NEURONS.tolist()
-    assert not mask[1].any()
+def test_masks_hold_each_set():
+    masks = set_masks([LOW_NEURONS, LOW_NEURONS[:0]], n_layers=4, d_mlp=6)
+    assert masks[0].nonzero().tolist() == LOW_NEURONS.tolist()
+    assert not masks[1].any()

@@ -92,8 +92,19 @@ def test_forward_passes_as_torch_counts_them(tiny_model, prompts):
     expected = 6 * flops.forward_flops(tiny_model.shape, 5)
     assert counted(predict_tokens, tiny_model, prompts[0]) == expected
     assert counted(capture, tiny_model, prompts[0]) == expected
-    mask = torch.ones(6, tiny_model.n_layers, tiny_model.d_mlp, dtype=torch.bool)
-    assert counted(predict_ablated, tiny_model, prompts[0], mask) == expected
+
+
+@pytest.mark.parametrize("first_layer", [0, 2])
+def test_ablation_as_torch_counts_it(tiny_model, prompts, first_layer):
+    masks = torch.zeros(1, tiny_model.n_layers, tiny_model.d_mlp, dtype=torch.bool)
+    masks[:, first_layer:] = True
+    rows = {"sets": torch.zeros(6, dtype=torch.int64)}
+    found = counted(predict_ablated, tiny_model, prompts[0], masks, **rows)
+    shape = tiny_model.shape
+    clean, silenced = flops.forward_flops(shape, 5), flops.ablation_flops(shape, 5, first_layer)
+    # one projection that gives queries, keys and values gives them at all positions
+    spare = 4 * flops.query_flops(shape) if tiny_model.arch.fused else 0
+    assert found == 6 * (clean + silenced + spare)
 
 
 def test_patches_as_torch_counts_them(tiny_model, prompts):
@@ -108,7 +119,10 @@ def test_patches_as_torch_counts_them(tiny_model, prompts):
         other[:, 1],
         positions=POSITIONS,
     )
-    assert found == 6 * flops.patching_flops(tiny_model.shape, 5, POSITIONS, "full")
+    expected = 6 * flops.patching_flops(tiny_model.shape, 5, POSITIONS)
+    # the plan leaves out how a patch is written, and spare queries of fused projections
+    assert found == pytest.approx(expected, rel=0.15)
+    assert found > expected
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated"])

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline_lib.artifacts.maps import CHUNK
-from pipeline_lib.interventions.batching import MAX_ROWS, MEMORY_BUDGET, default_batch_size
+from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
 from pipeline_lib.plan import Expected, assumptions, flops, make_plan
 from pipeline_lib.plan.model_stages import MAP_CHUNK
 from pipeline_lib.plan.stages import CPU_ROWS, GPU_ROWS, Work
@@ -49,9 +49,11 @@ def test_flops_are_prompts_times_passes(plan):
     assert found["attribution_patching"] == 2 * 10 * gradients
     # layers 4 and 5, seven neurons each, numbers 0 to 999 through d_model 128
     assert found["neuron_maps"] == VALID * once + 2 * 128 * 14 * 1000
-    assert found["knock_out_prompts"] == 6 * 3 * 2 * once
+    # silenced from layer 4 on; the limit 0 silences nothing
+    silenced = flops.ablation_flops(shape, 5, 4)
+    assert found["knock_out_prompts"] == 6 * once + 6 * 2 * 2 * silenced
     # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, intact and silenced
-    assert found["knock_out_heuristics"] == 3 * 4 * 5 * once
+    assert found["knock_out_heuristics"] == 3 * 2 * 5 * (once + silenced)
 
 
 def test_the_engine_only_changes_the_effects(plan):
@@ -111,7 +113,7 @@ def test_hours_are_flops_over_throughput_and_starting(plan):
 
 def test_batches_and_chunks_are_those_of_the_run(plan, llama_model):
     assert CHUNK == MAP_CHUNK
-    assert MEMORY_BUDGET == assumptions.BATCH_BYTES
+    assert CPU_BUDGET == assumptions.BATCH_BYTES
     assert MAX_ROWS == {"cpu": CPU_ROWS, "cuda": GPU_ROWS}
     some = plan(STUDY).work
     work = Work(**{**vars(some), "shape": llama_model.shape})
