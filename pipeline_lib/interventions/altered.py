@@ -51,22 +51,24 @@ def _in_layer(
     patches: Patches,
 ) -> Vectors:
     layer = int(patches.layer[0])
-    leaving = clean.resid[layer + 1].new_empty(len(patches), model.d_model)
+    device = block.device
+    leaving = clean.resid[layer].new_empty(len(patches), model.d_model)
     kind = patches.component.clamp(min=model.n_heads - 1) - (model.n_heads - 1)
     heads, mlps, whole = ((kind == number).nonzero()[:, 0] for number in range(3))
     if len(heads):
         vectors = head_writes(model, clean, counterfactual, patches[heads])
         if block.parallel:
-            vectors += _at(clean.resid[layer + 1], patches[heads])
+            vectors += _at(clean.resid[layer + 1], patches[heads]).to(device)
         else:
             vectors = block.finish(vectors.add_(_at(clean.mid[layer], patches[heads])))
-        leaving[heads.to(leaving.device)] = vectors
+        leaving[heads.to(device)] = vectors
     if len(mlps):
         vectors = _mlp_writes(model, clean, counterfactual, patches[mlps])
-        leaving[mlps.to(leaving.device)] = vectors.add_(_at(clean.resid[layer + 1], patches[mlps]))
+        vectors += _at(clean.resid[layer + 1], patches[mlps]).to(device)
+        leaving[mlps.to(device)] = vectors
     if len(whole):
         resid = _counterfactual(counterfactual, patches[whole], "resid_post")
-        leaving[whole.to(leaving.device)] = resid.to(leaving)
+        leaving[whole.to(device)] = resid.to(leaving)
     return leaving
 
 

@@ -20,10 +20,10 @@ MAX_ROWS = {"cpu": 512, "cuda": 8192}
 
 
 def memory_budget(model: LanguageModel) -> int:
-    """Bytes that the temporaries of one pass may take on the model's first device."""
+    """Bytes that the temporaries of one pass may take, on the fullest of the model's GPUs."""
     if model.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(model.device)
-        return int(free * GPU_SHARE)
+        used = {next(layer.parameters()).device for layer in model.layers}
+        return int(min(torch.cuda.mem_get_info(gpu)[0] for gpu in used) * GPU_SHARE)
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min(CPU_BUDGET, free // 4)
 

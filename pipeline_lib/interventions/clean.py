@@ -66,6 +66,9 @@ def run_clean(model: LanguageModel, tokens: Int[Tensor, "prompt token"]) -> Clea
     logits = output.logits[:, -1].to(metric_dtype(model))
     check_finite(logits, f"{model.name}: logits of the clean run")
     attended = seen.pop("attended")
+    # what enters a layer leaves another, which may lie on another GPU
+    entering = zip(seen["resid"], attended, strict=False)
+    seen["resid"][:-1] = [resid.to(wrote.device) for resid, wrote in entering]
     mid = [] if model.shape.parallel_residual else _sums(seen["resid"], attended)
     cached = output.past_key_values.layers
     return CleanRun(

@@ -129,7 +129,8 @@ def _mlp(
     block, layer = engine.blocks[receiver.layer], receiver.layer
     read = (clean.resid if block.parallel else clean.mid)[layer][:, position]
     before, after = (block.mlp(block.mlp_norm(x)) for x in (read, read + sent.to(read.device)))
-    return (clean.resid[layer + 1][:, position] + after - before)[:, None]
+    leaving = clean.resid[layer + 1][:, position].to(after.device)
+    return (leaving + after - before)[:, None]
 
 
 def _head(
@@ -140,7 +141,7 @@ def _head(
     z = _received_z(engine, clean, sent, position, receiver)[:, :, receiver.head]
     change = (z - clean.z[layer][:, position:, receiver.head]) @ model.w_o(layer)[receiver.head]
     if block.parallel:
-        return clean.resid[layer + 1][:, position:] + change
+        return clean.resid[layer + 1][:, position:].to(change.device) + change
     return block.finish(clean.mid[layer][:, position:] + change)
 
 

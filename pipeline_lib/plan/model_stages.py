@@ -9,6 +9,8 @@ from pipeline_lib.stimuli.arithmetic import POSITIONS
 
 MAP_CHUNK = 1 << 13  # prompts in one chunk of a neuron's map
 MASK_ROWS = 1024  # rows whose ablation masks are made at once
+NOISE_ROWS = 64  # rows of the batch that measures the noise floor
+CHECKS_BYTES = 3_200  # the self-test's report
 
 
 def label_prompts(work: Work) -> Stage:
@@ -37,6 +39,33 @@ def cache_counterfactual(work: Work) -> Stage:
     return _cache(work, "cache_counterfactual", ("z", "mlp_post"), work.n_seeds)
 
 
+def verify_engine(work: Work) -> Stage:
+    """The engine's self-test: a map of all effects, random patches by it and by two loops of hooks.
+
+    N pairs of prompts, P patches. The engine: 2 N passes recorded, N maps, 2 P patches, 5 N clean
+    runs, everything patched at once; each loop: 3 N + P passes with logits at all positions; the
+    noise floor: N of these and a batch. Disk: 13 checks as text.
+    """
+    settings, shape, n_tokens = work.study.verification, work.shape, work.n_tokens
+    n = settings.prompts * len(work.sizes)
+    patches = max(settings.patches, 2 * shape.n_layers)
+    positions = _columns(work)
+    maps = flops.patching_flops(shape, n_tokens, positions)
+    one = (maps - work.forward) // flops.n_patches(shape, n_tokens, positions)
+    plain = flops.forward_flops(shape, n_tokens, n_tokens)
+    engine = n * (6 * work.forward + maps + flops.ablation_flops(shape, n_tokens, 0))
+    loops = 2 * (3 * n + patches) * plain + n * plain + NOISE_ROWS * work.forward
+    return model_stage(
+        work,
+        "verify_engine",
+        jobs=1,
+        flops=engine + 2 * patches * one + loops,
+        disk_bytes=CHECKS_BYTES,
+        array_bytes=2 * n * _row_bytes(work, ("z", "mlp_post")),
+        n_rows=n * flops.n_patches(shape, n_tokens, positions),
+    )
+
+
 def indirect_effects(work: Work) -> Stage:
     """Clean run and patches of N prompts for each seed (`flops.patching_flops`).
 
@@ -44,11 +73,7 @@ def indirect_effects(work: Work) -> Stage:
     counterfactual activations.
     """
     n_positions = len(work.study.effects.positions)
-    chosen = [
-        work.n_tokens - len(POSITIONS) + POSITIONS.index(name)
-        for name in work.study.effects.positions
-    ]
-    per_prompt = flops.patching_flops(work.shape, work.n_tokens, chosen, work.engine)
+    per_prompt = flops.patching_flops(work.shape, work.n_tokens, _columns(work), work.engine)
     n_components = work.shape.n_heads + 1
     names = [*(f"head_{head}" for head in range(n_components)), *work.study.effects.positions]
 
@@ -217,6 +242,12 @@ def _row_bytes(work: Work, sites: tuple[str, ...]) -> int:
     """One prompt's activations and logits in memory, as float32."""
     arrays = [Dataset(shape).n_bytes for shape in _site_shapes(work, sites)]
     return sum(arrays) + 4 * work.shape.d_vocab
+
+
+def _columns(work: Work) -> list[int]:
+    """Token positions that are patched."""
+    first = work.n_tokens - len(POSITIONS)
+    return [first + POSITIONS.index(name) for name in work.study.effects.positions]
 
 
 def _most(work: Work, count: str) -> int:

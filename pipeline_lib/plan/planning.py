@@ -21,6 +21,7 @@ STAGES = (
     table_stages.draw_counterfactuals,
     model_stages.cache_clean,
     model_stages.cache_counterfactual,
+    model_stages.verify_engine,
     model_stages.indirect_effects,
     model_stages.attribution_patching,
     table_stages.rank_neurons,

@@ -1,6 +1,7 @@
 """The plan of a run against the run itself, at test size: jobs, disk, memory and FLOPs."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join, read_activations
 from pipeline_lib.artifacts.effects import answer_tokens, columns_of
 from pipeline_lib.artifacts.maps import write_maps
+from pipeline_lib.artifacts.verification import read_pairs
 from pipeline_lib.config import load_config, merge, read_yaml
 from pipeline_lib.interventions.attribute import attribute
 from pipeline_lib.interventions.capture import capture, predict_tokens
@@ -22,6 +24,7 @@ from pipeline_lib.plan import Expected, assumptions, make_plan
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import counterfactual_prompts
 from pipeline_lib.stimuli.context import PromptContext
+from pipeline_lib.verification.verify import verify_engine
 from tests.flops import counted
 from tests.project import copy_project, planned
 
@@ -68,6 +71,7 @@ FILES = {
     "draw_counterfactuals": ["prompts/*/counterfactual_seed*.csv"],
     "cache_clean": ["activations/*/clean.h5"],
     "cache_counterfactual": ["activations/*/counterfactual_seed*.h5"],
+    "verify_engine": ["verification/checks.json"],
     "indirect_effects": ["effects/*.h5"],
     "attribution_patching": ["attribution/*.h5"],
     "rank_neurons": ["neurons/*.csv"],
@@ -117,10 +121,11 @@ def model(finished_project):
 
 
 @pytest.fixture(scope="module")
-def run(plan, study, model, tmp_path_factory):
+def run(plan, study, model, finished_project, tmp_path_factory):
     """FLOPs of one stage for one operator, with the inputs of the finished run."""
     context = PromptContext.read(study / "prompts" / "context.json", model.tokenizer)
     settings, seeds = plan.work.study, plan.work.study.seeds
+    chosen_prompts = settings.verification.prompts
 
     def prompts(operator, name):
         return store.read_table(study / "prompts" / operator / f"{name}.csv")
@@ -214,7 +219,18 @@ def run(plan, study, model, tmp_path_factory):
             rng=rng,
         )
 
+    def verified(operator):
+        if operator != settings.operators[0]:
+            return 0  # one job for all operators
+        names = [f"prompts/{name}/counterfactual_seed{seeds[0]}.csv" for name in settings.operators]
+        pairs = read_pairs([str(study / name) for name in names], context, chosen_prompts)
+        rng = generator(settings.verification.seed, "verify_engine")
+        folder = finished_project / "data" / "models" / "tiny-arith"
+        load = partial(load_model, folder, name="tiny-arith")
+        return counted(verify_engine, load, pairs, settings.verification.patches, rng)
+
     return {
+        "verify_engine": verified,
         "label_prompts": label,
         "cache_clean": clean,
         "cache_counterfactual": counterfactual,
@@ -227,19 +243,30 @@ def run(plan, study, model, tmp_path_factory):
 
 
 RULES = {
+    "verify_engine": 0.2,  # silent patches, and what both loops and the engine share
     "label_prompts": 0.01,
     "cache_clean": 0.01,
     "cache_counterfactual": 0.01,
     "indirect_effects": 0.1,  # pairs with the same first operand cost less
     "attribution_patching": 0.01,
     "neuron_maps": 0.01,
-    "knock_out_heuristics": 0.2,  # rare heuristics have fewer prompts
-    "knock_out_prompts": 0.01,
 }
+# Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer
+# prompts; with a dozen neurons in a layer, as here, many do.
+AT_MOST = {"knock_out_heuristics": 0.7, "knock_out_prompts": 0.6}
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_flops_are_those_that_torch_counts(stages, plan, run, rule):
     found = sum(run[rule](operator) for operator in plan.work.study.operators)
     assert stages[rule].flops == pytest.approx(found, rel=RULES[rule])
-    assert all(stage.flops == 0 for name, stage in stages.items() if name not in RULES)
+
+
+@pytest.mark.parametrize("rule", AT_MOST)
+def test_flops_are_at_most_those_of_the_plan(stages, plan, run, rule):
+    found = sum(run[rule](operator) for operator in plan.work.study.operators)
+    assert AT_MOST[rule] * stages[rule].flops < found <= stages[rule].flops
+
+
+def test_stages_without_a_model_count_no_flops(stages):
+    assert {rule for rule, stage in stages.items() if stage.flops} == {*RULES, *AT_MOST}
