@@ -285,4 +285,6 @@ class _Pass:
 
         starts = torch.full_like(rows, self.ablation.start)
         joining = Rows(self.prompts[part], self.joins[part], starts)
-        return self.engine.unembed(self.engine.last_residual(self.clean, joining, edits=edits))
+        return self.engine.readout.logits(
+            self.engine.last_residual(self.clean, joining, edits=edits)
+        )

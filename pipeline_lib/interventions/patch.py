@@ -29,11 +29,10 @@ from pipeline_lib.interventions.hooks import (
     metric_dtype,
 )
 from pipeline_lib.interventions.patches import Indices, Patches, all_patches, known_zero
+from pipeline_lib.interventions.readout import Readout
 from pipeline_lib.interventions.suffix import Altered, Rows, SuffixEngine
 from pipeline_lib.measures.effects import indirect_effect, log_odds_change
 from pipeline_lib.models.loading import LanguageModel
-
-CACHED_LOGITS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -94,11 +93,14 @@ def patch_components(
     clean = torch.empty(len(tokens), 2, dtype=torch.float64)
     patched = torch.empty(len(patches), 2, dtype=torch.float64)
     done = progress or (lambda n: None)
-    for part, logits in _iter_runs(model, tokens, counterfactual, todo, batch_size):
+    readout = Readout(model)
+    for part, resid in _iter_runs(model, tokens, counterfactual, todo, batch_size):
         if isinstance(part, slice):
-            clean[part] = log_probs(logits, answers[part])
+            clean[part] = readout.log_probs(resid, answers[part])
             continue
-        patched[rows[part]] = log_probs(logits, answers[todo.prompt[part]])
+        found = readout.log_probs(resid, answers[todo.prompt[part]])
+        check_finite(found, _where(model, todo, part))
+        patched[rows[part]] = found
         done(len(part))
     patched[known] = clean[patches.prompt[known]]
     done(int(known.sum()))
@@ -125,8 +127,12 @@ def patch_logits(
 ) -> Float[Tensor, "patch vocab"]:
     """Last-position logits after each patch of a list, on the CPU; nothing is left out."""
     result = torch.empty(len(patches), model.d_vocab, dtype=metric_dtype(model))
-    for part, logits in _iter_patched(model, tokens, counterfactual, patches, batch_size):
-        result[part] = logits.cpu()
+    readout = Readout(model)
+    for part, resid in _iter_patched(model, tokens, counterfactual, patches, batch_size):
+        for piece in batches(len(part), logit_rows(model)):
+            logits = readout.logits(resid[piece])
+            check_finite(logits, _where(model, patches, part[piece]))
+            result[part[piece]] = logits.cpu()
     return result
 
 
@@ -143,8 +149,10 @@ def patch_log_probs(
     """Log-probabilities (nats) of r and r' after each patch of a list, heads, MLPs or neurons."""
     answers = torch.stack([answer_ids, counterfactual_answer_ids], 1).cpu().long()
     result = torch.empty(len(patches), 2, dtype=torch.float64)
-    for part, logits in _iter_patched(model, tokens, counterfactual, patches, batch_size):
-        result[part] = log_probs(logits, answers[patches.prompt[part]])
+    readout = Readout(model)
+    for part, resid in _iter_patched(model, tokens, counterfactual, patches, batch_size):
+        result[part] = readout.log_probs(resid, answers[patches.prompt[part]])
+        check_finite(result[part], _where(model, patches, part))
     return result
 
 
@@ -180,24 +188,6 @@ def patch_everything(
     )
 
 
-def log_probs(
-    logits: Float[Tensor, "row vocab"], token_ids: Int64[Tensor, "row answer"]
-) -> Float64[Tensor, "row answer"]:
-    """Log-probabilities (nats, float64, on the CPU) of some tokens of each row.
-
-    Exponentials in the type of the logits, whose rounding they share. A few rows at a time, which
-    stay in a CPU's cache through the four passes over them.
-    """
-    result = torch.empty(token_ids.shape, dtype=torch.float64)
-    for rows in batches(len(logits), max(1, CACHED_LOGITS // logits.shape[1])):
-        part = logits[rows]
-        largest = part.amax(1, keepdim=True)
-        total = (part - largest).exp_().sum(1, keepdim=True)
-        chosen = part.gather(1, token_ids[rows].to(part.device))
-        result[rows] = (chosen.double() - largest.double() - total.double().log()).cpu()
-    return result
-
-
 @torch.inference_mode()
 def _iter_runs(
     model: LanguageModel,
@@ -205,19 +195,22 @@ def _iter_runs(
     counterfactual: Activations,
     patches: Patches,
     batch_size: int | None,
-) -> Iterator[tuple[slice | Indices, Float[Tensor, "row vocab"]]]:
-    """Logits of clean runs (with a slice of prompts) and of patches (with their numbers)."""
+) -> Iterator[tuple[slice | Indices, Float[Tensor, "row d_model"]]]:
+    """Last residuals of clean runs, with a slice of prompts, and of patches, with their numbers."""
     engine = SuffixEngine(model)
     chunk = clean_rows(model, tokens.shape[1])
     for prompts, clean in run_batches(len(tokens), chunk, lambda r: run_clean(model, tokens[r])):
-        yield prompts, clean.logits
+        yield prompts, clean.resid[-1][:, -1]
         inside = (patches.prompt >= prompts.start) & (patches.prompt < prompts.stop)
         chosen, todo = inside.nonzero()[:, 0], patches[inside].shifted(-prompts.start)
         source = counterfactual.prompts(prompts)
-        for part, logits in _iter_passes(engine, clean, source, todo, batch_size):
-            layers = f"layers {int(todo.layer[part].min())} to {int(todo.layer[part].max())}"
-            check_finite(logits, f"{model.name}: logits after patching {layers}")
-            yield chosen[part], logits
+        for part, resid in _iter_passes(engine, clean, source, todo, batch_size):
+            yield chosen[part], resid
+
+
+def _where(model: LanguageModel, patches: Patches, part: Indices) -> str:
+    layers = patches.layer[part]
+    return f"{model.name}: logits after patching layers {int(layers.min())} to {int(layers.max())}"
 
 
 def _iter_patched(
@@ -226,11 +219,11 @@ def _iter_patched(
     counterfactual: Activations,
     patches: Patches,
     batch_size: int | None,
-) -> Iterator[tuple[Indices, Float[Tensor, "row vocab"]]]:
-    """Logits of the patches in parts, each with the numbers of its patches in the list."""
-    for part, logits in _iter_runs(model, tokens, counterfactual, patches, batch_size):
+) -> Iterator[tuple[Indices, Float[Tensor, "row d_model"]]]:
+    """Last residuals of the patches in parts, each with the numbers of its patches in the list."""
+    for part, resid in _iter_runs(model, tokens, counterfactual, patches, batch_size):
         if not isinstance(part, slice):
-            yield part, logits
+            yield part, resid
 
 
 def _iter_passes(
@@ -239,8 +232,8 @@ def _iter_passes(
     counterfactual: Activations,
     patches: Patches,
     batch_size: int | None,
-) -> Iterator[tuple[Indices, Float[Tensor, "row vocab"]]]:
-    """Logits of the patches of a clean run, low layers first, ``batch_size`` rows a pass."""
+) -> Iterator[tuple[Indices, Float[Tensor, "row d_model"]]]:
+    """Last residuals of a clean run's patches, low layers first, ``batch_size`` rows a pass."""
     if not len(patches):
         return
     members = patches.layer.argsort(stable=True)
@@ -248,8 +241,7 @@ def _iter_passes(
     rows = batch_size or suffix_rows(engine.model, longest)
     run = partial(_run_pass, engine, clean, counterfactual, patches, members)
     for _, (part, resid) in run_batches(len(members), rows, run):
-        for piece in batches(len(resid), logit_rows(engine.model)):
-            yield part[piece], engine.unembed(resid[piece])
+        yield part, resid
 
 
 def _run_pass(

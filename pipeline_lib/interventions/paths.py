@@ -99,7 +99,7 @@ def _iter_logits(
             torch.full_like(prompts, sender.position),
         )
         changed = Altered(positions.expand(len(prompts), -1), altered)
-        return engine.unembed(engine.last_residual(clean, joining, altered=changed))
+        return engine.readout.logits(engine.last_residual(clean, joining, altered=changed))
 
     yield from run_batches(len(tokens), clean_rows(model, tokens.shape[1]), run)
 
@@ -119,7 +119,9 @@ def _direct(
     engine: SuffixEngine, clean: CleanRun, sent: Vectors, position: int
 ) -> Float[Tensor, "prompt vocab"]:
     last = clean.resid[-1][:, -1]
-    return engine.unembed(last + sent.to(last.device) if position == clean.n_tokens - 1 else last)
+    return engine.readout.logits(
+        last + sent.to(last.device) if position == clean.n_tokens - 1 else last
+    )
 
 
 def _mlp(

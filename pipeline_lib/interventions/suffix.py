@@ -14,8 +14,9 @@ from torch import Tensor
 
 from pipeline_lib.interventions.blocks import Block, Entries, Part, Suffix
 from pipeline_lib.interventions.clean import CleanRun
-from pipeline_lib.interventions.hooks import Hook, hooked, metric_dtype
+from pipeline_lib.interventions.hooks import Hook, hooked
 from pipeline_lib.interventions.memory import keep_freed_memory
+from pipeline_lib.interventions.readout import Readout
 from pipeline_lib.models.loading import LanguageModel
 
 Edits = Callable[[int, int], Iterable[Hook]]
@@ -60,8 +61,8 @@ class SuffixEngine:
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
+        self.readout = Readout(model)
         self.blocks = [Block(model, layer) for layer in range(model.n_layers)]
-        self.unembedding_device = next(model.unembedding.parameters()).device
         if model.device.type == "cpu":
             keep_freed_memory()
 
@@ -93,12 +94,6 @@ class SuffixEngine:
             with hooked(edits(layer, sum(counts)) if edits else ()):
                 resid = block.advance(resid, parts, last_only=layer == last)
         return self._leaving(resid, clean, groups, before, altered)
-
-    def unembed(self, resid: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
-        """Logits of residuals leaving the last layer, in the type of the metrics."""
-        normed = self.model.final_norm(resid)
-        logits: Tensor = self.model.unembedding(normed.to(self.unembedding_device))
-        return logits.to(metric_dtype(self.model))
 
     def _groups(self, rows: Rows, n_tokens: int) -> list[_Group]:
         layers = torch.arange(self.model.n_layers + 1)
