@@ -187,16 +187,20 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(FACTORS), figsize=(13, 5))
+    figure, axes = plt.subplots(2, len(FACTORS), figsize=(13, 5), layout="constrained")
+    labels = {"seconds": "seconds", "memory_mb": "peak memory (MB)"}
     for column, factor in enumerate(FACTORS):
         rows = table[table["factor"] == factor]
-        for ax, name in zip(axes[:, column], ("seconds", "memory_mb"), strict=True):
-            x, y = rows[factor].to_numpy(float), rows[name].to_numpy(float)
-            ax.plot(x, y, "o", color="#0072B2")
-            ax.plot(x, np.polyval(np.polyfit(x, y, 1), x), "-", color="#D55E00", lw=1)
-            ax.set(xlabel=factor, ylabel="" if column else name, ylim=(0, None))
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
+        x, flops = (rows[name].to_numpy(float) for name in (factor, "suffix_flops"))
+        for ax, name in zip(axes[:, column], labels, strict=True):
+            y = rows[name].to_numpy(float)
+            by_flops = np.polyval(np.polyfit(flops, y, 1), flops)
+            ax.plot(x, y, "o", color="#0072B2", label="measured")
+            ax.plot(x, by_flops, "-", color="#D55E00", label="fitted to the formula's FLOPs")
+            ax.set(xlabel=factor, ylabel="" if column else labels[name])
+            ax.set_ylim(0, 1.1 * y.max())
+    axes[0, -1].legend(fontsize=8, loc="lower right")
+    figure.savefig(path, dpi=100)
 
 
 def _show(value: object) -> str:
