@@ -5,7 +5,7 @@ them in batches with a set of its own in each row; the loop zeroes one prompt's 
 on the Hugging Face model, one forward pass each. Both must answer every row alike.
 
 Run it as `python -m benchmarks.knockouts`. `--quick` runs the loop on every tenth row and scales
-up. Writes benchmarks/results/knockouts.csv; the last line is for machines.
+up. Writes benchmarks/results/knockouts.csv and .png; the last line is for machines.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from benchmarks.drawing import draw_beside_loop
 from benchmarks.machine import timed
 from benchmarks.subjects import MODELS, RESULTS, draw_prompts, load_subject
 from pipeline_lib.heuristics import PAPER, HeuristicIndex, HeuristicSettings
@@ -38,6 +39,9 @@ def main() -> None:
     rows = [measure(name, options) for name in options.model]
     RESULTS.mkdir(exist_ok=True)
     pd.DataFrame(rows).to_csv(RESULTS / "knockouts.csv", index=False)
+    ours, loop = ([float(str(row[name])) for row in rows] for name in ("seconds", "loop_seconds"))
+    label = f"seconds for {options.prompts} prompts, {len(LIMITS)} limits, 2 conditions"
+    draw_beside_loop(options.model, ours, loop, label, RESULTS / "knockouts.png")
     for row in rows:
         print(" ".join(f"{name}={value}" for name, value in row.items()))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.drawing import draw_beside_loop
 from pipeline_lib.heuristics import (
     AUTHORS,
     KINDS,
@@ -43,6 +44,11 @@ def main() -> None:
     rows = [measure(operator, options) for operator in options.operators]
     RESULTS.parent.mkdir(exist_ok=True)
     pd.DataFrame(rows).to_csv(RESULTS, index=False)
+    names = ("ms_per_neuron", "loop_ms_per_neuron")
+    ours, loop = ([float(row[name]) for row in rows] for name in names)
+    draw_beside_loop(
+        options.operators, ours, loop, "milliseconds per neuron", RESULTS.with_suffix(".png")
+    )
     for row in rows:
         print(" ".join(f"{name}={value}" for name, value in row.items()))
 

@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
@@ -24,6 +25,7 @@ from benchmarks.subjects import MODELS, RESULTS, Pairs, draw_pairs, load_subject
 from pipeline_lib.figures.style import COLUMN, MEDIUM, new_figure, style
 from pipeline_lib.interventions import PatchedAnswers, Patches, capture, patch_components
 from pipeline_lib.interventions import patch_logits as patch_list
+from pipeline_lib.measures.effects import indirect_effect
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.verification.lens import TransformerLensHooks
 from pipeline_lib.verification.plain import HuggingFaceHooks, PlainHooks
@@ -106,7 +108,10 @@ def measure(name: str, options: argparse.Namespace) -> tuple[pd.DataFrame, dict[
     peak = matmul_peak()
     table["peak_gflop_per_s"], table["share_of_peak"] = peak, table["gflop_per_s"] / peak
     table["forwards"], table["forwards_timed"] = len(every), len(timed_ones)
-    compared = compare(model, pairs, other, answers[-1], timed_ones, lambda w: forward("tl", w))
+    untouched = lens.logits(pairs.tokens)
+    compared = compare(
+        model, pairs, other, answers[-1], timed_ones, lambda w: forward("tl", w), untouched
+    )
     return table, compared
 
 
@@ -149,21 +154,34 @@ def compare(
     answers: PatchedAnswers,
     places: list[Where],
     plain: Callable[[Where], torch.Tensor],
+    untouched: torch.Tensor,
 ) -> dict[str, float]:
-    """Largest difference of logits, and of log-probabilities of r, over places and prompts."""
-    found = {"logit": 0.0, "logp": 0.0, "size": 0.0}
+    """Largest difference of logits and of effects (eq. 1), over places and prompts.
+
+    Differences of effects are in units of their tolerance, rtol 1e-3 and atol 1e-5.
+    """
+    found = {"logit": 0.0, "effect": 0.0, "size": 0.0}
+    pair = torch.stack([pairs.answers, pairs.other_answers], 1)
+    clean = log_probs_of(untouched, pair)
+    effects = answers.indirect_effect()
     for chunk in _chunks(places):
         theirs = torch.stack([plain(where) for where in chunk])
         patches = patches_at(chunk, len(pairs.tokens))
         ours = patch_list(model, pairs.tokens, other, patches).reshape(theirs.shape)
         found["logit"] = max(found["logit"], float((ours - theirs).abs().max()))
         found["size"] = max(found["size"], float(theirs.abs().max()))
-        rows = pairs.answers[None, :, None].expand(len(chunk), -1, 1)
-        logp = theirs.double().log_softmax(-1).gather(2, rows)[..., 0]
         layer, component, position = torch.tensor(chunk).T
-        map_ = torch.from_numpy(answers.patched_r)[:, position - POSITIONS[0], layer, component]
-        found["logp"] = max(found["logp"], float((map_.T - logp).abs().max()))
+        mine = effects[:, position - POSITIONS[0], layer, component].T
+        patched = log_probs_of(theirs, pair.expand(len(chunk), -1, -1))
+        effect = indirect_effect(clean[..., 0], clean[..., 1], patched[..., 0], patched[..., 1])
+        tolerance = 1e-5 + 1e-3 * np.abs(effect)
+        found["effect"] = max(found["effect"], float((np.abs(mine - effect) / tolerance).max()))
     return found
+
+
+def log_probs_of(logits: torch.Tensor, token_ids: torch.Tensor) -> np.ndarray:
+    """Log-probabilities of some tokens, in float64."""
+    return logits.double().log_softmax(-1).gather(-1, token_ids).numpy()
 
 
 def patches_at(places: list[Where], n_prompts: int) -> Patches:
@@ -185,7 +203,7 @@ def summary(name: str, table: pd.DataFrame, differences: dict[str, float]) -> st
     share = table.set_index("method")["share_of_peak"][METHODS["ours"]]
     print(
         f"{name}: largest logit {differences['size']:.1f}, largest difference of a logit "
-        f"{differences['logit']:.2e}, of the map's log-probabilities {differences['logp']:.2e}"
+        f"{differences['logit']:.2e}, of an effect {differences['effect']:.2f} of its tolerance"
     )
     return (
         f"model={name} ratio_tl={seconds[METHODS['tl']] / ours:.2f} "
