@@ -186,7 +186,8 @@ def knock_out_prompts(work: Work) -> Stage:
         n * (size.prompt_bytes - len(size.operator) + 20) + len("a,b,answer,condition,...\n")
         for n, size in zip(rows, work.sizes, strict=True)
     )
-    return _knockouts(work, "knock_out_prompts", sum(intact), sum(intact) * n_limits * 2, disk)
+    silenced = round(work.expected.silenced_share * sum(intact) * n_limits * 2)
+    return _knockouts(work, "knock_out_prompts", sum(intact), silenced, disk)
 
 
 def _knockouts(work: Work, rule: str, intact: int, rows: int, disk_bytes: int | float) -> Stage:

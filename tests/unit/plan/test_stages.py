@@ -49,9 +49,9 @@ def test_flops_are_prompts_times_passes(plan):
     assert found["attribution_patching"] == 2 * 10 * gradients
     # layers 4 and 5, seven neurons each, numbers 0 to 999 through d_model 128
     assert found["neuron_maps"] == VALID * once + 2 * 128 * 14 * 1000
-    # silenced from layer 4 on; the limit 0 silences nothing
+    # silenced from layer 4 on, four in five of 6 x 2 x 2; the limit 0 silences nothing
     silenced = flops.ablation_flops(shape, 5, 4)
-    assert found["knock_out_prompts"] == 6 * once + 6 * 2 * 2 * silenced
+    assert found["knock_out_prompts"] == 6 * once + 19 * silenced
     # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, intact and silenced
     assert found["knock_out_heuristics"] == 3 * 2 * 5 * (once + silenced)
 
