@@ -8,7 +8,8 @@ from pipeline_lib.interventions.batching import batches
 from pipeline_lib.interventions.hooks import metric_dtype
 from pipeline_lib.models.loading import LanguageModel
 
-BLOCK_BYTES = 8 * 2**20  # logits that stay in a CPU's cache while they are summed up
+# Logits that are summed up together: on a CPU they stay in its cache, a GPU wants large products.
+BLOCK_BYTES = {"cpu": 8 * 2**20, "cuda": 256 * 2**20}
 
 
 class Readout:
@@ -37,7 +38,8 @@ class Readout:
         chosen = torch.empty(ids.shape, device=self.device, dtype=self.dtype)
         largest = torch.full_like(chosen[0], -torch.inf)
         total = torch.zeros_like(largest)
-        size = max(1, BLOCK_BYTES // (4 * max(1, len(resid))))
+        block_bytes = BLOCK_BYTES["cpu" if self.device.type == "cpu" else "cuda"]
+        size = max(1, block_bytes // (4 * max(1, len(resid))))
         for block in batches(len(self.weight), size):
             logits = self._part(block, normed)
             answer, row = ((ids >= block.start) & (ids < block.stop)).nonzero(as_tuple=True)

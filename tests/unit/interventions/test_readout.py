@@ -9,7 +9,7 @@ from pipeline_lib.interventions.readout import Readout
 
 @pytest.mark.parametrize("block_bytes", [1, 1000, 2**23])
 def test_log_probs_are_those_of_all_logits(exact_model, monkeypatch, block_bytes):
-    monkeypatch.setattr(readout_module, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(readout_module.BLOCK_BYTES, "cpu", block_bytes)
     generator = torch.Generator().manual_seed(0)
     resid = torch.randn(6, exact_model.d_model, generator=generator).double()
     ids = torch.randint(0, exact_model.d_vocab, (6, 3), generator=generator)
