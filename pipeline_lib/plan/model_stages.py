@@ -190,16 +190,20 @@ def knock_out_prompts(work: Work) -> Stage:
     return _knockouts(work, "knock_out_prompts", sum(intact), silenced, disk)
 
 
+def silenced_flops(work: Work) -> int:
+    """A run of one prompt with neurons of the late layers silenced."""
+    first = work.shape.n_layers - work.n_late_layers
+    return flops.ablation_flops(work.shape, work.n_tokens, first)
+
+
 def _knockouts(work: Work, rule: str, intact: int, rows: int, disk_bytes: int | float) -> Stage:
     """``intact`` whole runs, and ``rows`` runs from the first layer that has silenced neurons."""
-    first = work.shape.n_layers - work.n_late_layers
-    silenced = flops.ablation_flops(work.shape, work.n_tokens, first)
     masks = min(rows, MASK_ROWS) * work.shape.n_layers * work.shape.d_mlp
     return model_stage(
         work,
         rule,
         jobs=len(work.sizes),
-        flops=intact * work.forward + rows * silenced,
+        flops=intact * work.forward + rows * silenced_flops(work),
         disk_bytes=disk_bytes,
         array_bytes=masks + _most(work, "n_evaluation") * PROMPT_BYTES,
         n_rows=min(rows, MASK_ROWS),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline_lib.plan.assumptions import CORE_TFLOPS, GPU_TFLOPS, NOTES
-from pipeline_lib.plan.model_stages import n_knocked_out
+from pipeline_lib.plan.model_stages import n_knocked_out, silenced_flops
 from pipeline_lib.plan.planning import ModelPlan
 from pipeline_lib.plan.stages import Stage
 
@@ -163,7 +163,7 @@ def _expected(plans: Sequence[ModelPlan]) -> list[str]:
         work = group[0].work
         counts = [n_knocked_out(work, size) for size in work.sizes]
         most = max((size.n_heuristics for size in work.sizes), default=0)
-        each = 4 * work.study.knockouts.by_heuristic.prompts * work.forward
+        each = 2 * work.study.knockouts.by_heuristic.prompts * silenced_flops(work)
         notes.append(
             f"knock_out_heuristics ({work.name}): {max(counts, default=0)} heuristics an operator "
             f"are expected to have enough neurons, of up to {most:,}; "

@@ -36,10 +36,10 @@ KNOCKOUTS = {
 }  # fmt: skip
 
 
-def _check(drawn, files, words):
-    assert files["pdf"].startswith(b"%PDF")
-    assert files["csv"].count(b"\n") >= 1
-    assert re.search(r"\bno\s|–", words)
+def says_nothing(files, words):
+    """Whether a figure was written, with a table, and says that something is not there."""
+    written = files["pdf"].startswith(b"%PDF") and files["csv"].count(b"\n") >= 1
+    return written and re.search(r"\bno\s|–", words) is not None
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -48,7 +48,7 @@ def test_nothing_to_draw_is_said(name, study, write, words_of):
     module = import_module(f"pipeline_lib.figures.{name}")
     drawn = module.make({key: study(key, ["div"]) for key in inputs}, ["div"], settings)
     words = words_of(drawn)
-    _check(drawn, write(drawn), words)
+    assert says_nothing(write(drawn), words)
 
 
 @pytest.mark.parametrize("name", KNOCKOUTS)
@@ -59,7 +59,7 @@ def test_empty_tables_are_said(name, tmp_path, write, words_of):
     inputs = {"knockouts": [str(path)], "labelled": [str(path)]}
     drawn = module.make(inputs, ["div"], {})
     words = words_of(drawn)
-    _check(drawn, write(drawn), words)
+    assert says_nothing(write(drawn), words)
 
 
 @pytest.mark.parametrize("name", ["fig02_localization", "fig15_neuron_iou", "heuristic_counts"])
