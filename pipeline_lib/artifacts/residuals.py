@@ -1,7 +1,7 @@
 """Residual artifacts: resid_post of labelled prompts, with their answers in the same file.
 
-Axes: resid_post [prompt, position, layer, d_model], answer [prompt]. Row i of both is the same
-prompt: activations and labels cannot come apart between two files.
+Axes: resid_post [prompt, position, layer, d_model]; a, b and answer [prompt]. Row i of all is the
+same prompt: activations and labels cannot come apart between two files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -18,17 +19,18 @@ from pipeline_lib import store
 from pipeline_lib.interventions.capture import iter_captured
 from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.probing.budget import chunk_shape
 
 KIND = "residuals"
 AXES = ("prompt", "position", "layer", "d_model")
-CHUNK_BYTES = 1 << 20
+PROMPT_COLUMNS = ("a", "b", "answer")
 
 
 def write_residuals(
     path: str | Path,
     model: LanguageModel,
     tokens: Int[Tensor, "prompt token"],
-    answers: Int[np.ndarray, " prompt"],
+    prompts: pd.DataFrame,
     *,
     positions: Sequence[str],
     dtype: str,
@@ -36,6 +38,7 @@ def write_residuals(
 ) -> None:
     """Run ``tokens`` and store resid_post at their last columns, one for each name of a position.
 
+    Row i of ``prompts`` (a, b, answer) is what row i of ``tokens`` asks; both are stored.
     A chunk holds one layer, so that reading some layers reads little else. Memory does not grow
     with the number of prompts. Raises DiskError when the disk cannot hold the file,
     ActivationError for NaN or infinite values.
@@ -44,9 +47,10 @@ def write_residuals(
     store.require_space(Path(path).parent, int(np.prod(shape)) * kind.itemsize)
     coords: dict[str, Any] = {"position": positions, "layer": np.arange(model.n_layers)}
     with store.create_artifact(path, KIND, coords=coords, provenance=provenance) as writer:
-        writer.add("answer", store.Array(np.asarray(answers), ("prompt",)))
-        rows = max(1, min(shape[0], CHUNK_BYTES // (kind.itemsize * shape[1] * shape[3])))
-        chunks = (rows, shape[1], 1, shape[3])
+        for name in PROMPT_COLUMNS:
+            values = prompts[name].to_numpy(dtype=np.int64)
+            writer.add(name, store.Array(values, ("prompt",)))
+        chunks = chunk_shape(shape, kind.itemsize)
         dataset = writer.reserve("resid_post", shape, kind, AXES, "activation", chunks)
         last = range(-len(positions), 0)
         batches = iter_captured(model, tokens, ["resid_post"], positions=last, keep_logits=False)

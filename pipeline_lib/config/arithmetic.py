@@ -93,6 +93,25 @@ class AttributionSection(Section):
     """Seeds whose counterfactual prompts are pooled; each must be one of the study's seeds."""
 
 
+class ProbeSection(Section):
+    """Linear probes for the answer at every layer and position (paper, figure 3)."""
+
+    prompts: Annotated[int, Field(ge=2, le=1_000_000)] = 3_000
+    """Correct prompts per operator whose residuals are kept; the paper takes all of them."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Passes over the training prompts."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    """Step size of Adam."""
+    batch: Count = 32
+    """Prompts in a training step."""
+    standardize: bool = False
+    """Scale each direction to deviation 1 over the training prompts first (not in the paper)."""
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the prompts that are tested on, not trained on."""
+    seed: Seed = 42
+    """Seed of the choice of prompts, of their splits and of the order of the batches."""
+
+
 class NeuronsSection(Section):
     """Which neurons are looked at more closely (definitions 3)."""
 
@@ -198,6 +217,7 @@ class ArithmeticStudy(Section):
     verification: VerificationSection = VerificationSection()
     effects: EffectsSection = EffectsSection()
     attribution: AttributionSection = AttributionSection()
+    probe: ProbeSection = ProbeSection()
     neurons: NeuronsSection
     circuit: CircuitSection = CircuitSection()
     heuristics: HeuristicsSection

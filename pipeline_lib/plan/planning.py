@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline_lib.config import Config
 from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import model_stages, table_stages
+from pipeline_lib.plan import model_stages, probe_stages, table_stages
 from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_shape
 from pipeline_lib.plan.sizes import operator_sizes
@@ -24,6 +24,8 @@ STAGES = (
     model_stages.verify_engine,
     model_stages.indirect_effects,
     model_stages.attribution_patching,
+    probe_stages.cache_residuals,
+    probe_stages.probe_answers,
     table_stages.rank_neurons,
     model_stages.neuron_maps,
     table_stages.score_heuristics,

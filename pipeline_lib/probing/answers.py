@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from pipeline_lib.logs import progress
+from pipeline_lib.probing.budget import BUDGET_BYTES, layers_at_once
 from pipeline_lib.probing.tasks import VARIANTS, ProbeTask, Variant, make_tasks
 from pipeline_lib.probing.training import (
     ProbeSettings,
@@ -30,22 +31,10 @@ COLUMNS = [
     "operator", "layer", "position", "variant", "accuracy", "low", "high", "chance", "n_train",
     "n_test",
 ]  # fmt: skip
-BUDGET_BYTES = 1 << 30
-"""Default memory of the activations and probes held at once."""
-COPIES_OF_X, COPIES_OF_PROBE = 4, 4
-"""As read, by probe, standardised, training rows; and weights, gradient and Adam's two moments."""
 CACHED_WEIGHTS = 1 << 20
 """Bytes of weights trained side by side on a CPU: more than that leaves its cache and is slower."""
 
 ReadLayers = Callable[[slice], Float[np.ndarray, "prompt pos layer d_model"]]
-
-
-def layers_at_once(
-    n_prompts: int, n_positions: int, d_model: int, n_numbers: int, budget: int = BUDGET_BYTES
-) -> int:
-    """Layers whose activations and probes fit ``budget`` bytes in float32; at least one."""
-    per_probe = 4 * d_model * (COPIES_OF_X * n_prompts + COPIES_OF_PROBE * n_numbers)
-    return max(1, budget // (n_positions * per_probe))
 
 
 def probe_answers(

@@ -23,10 +23,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Int
 
 Variant = Literal["answer", "shuffled", "held_out"]
 VARIANTS: tuple[Variant, ...] = ("answer", "shuffled", "held_out")
+
+
+def sample_correct(
+    labelled: pd.DataFrame, n_prompts: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Up to ``n_prompts`` of the prompts that were answered right, drawn without replacement."""
+    correct = labelled[labelled["label"] == "correct"]
+    return correct.iloc[rng.permutation(len(correct))[:n_prompts]].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ FIGURES = (
     "table00_verification",
     "fig01_running_example",
     "fig02_localization",
+    "fig03_probe_accuracy",
     "fig04a_neuron_effects",
     "fig05_heuristic_types",
     "fig06_matching_example",

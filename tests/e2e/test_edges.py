@@ -52,6 +52,7 @@ LAST_STAGES = (
     "data/arithmetic/{model}/knockouts/{operator}_by_heuristic.csv",
     "data/arithmetic/{model}/knockouts/{operator}_by_prompt.csv",
     "figs/arithmetic/{model}/fig02_localization.csv",
+    "figs/arithmetic/{model}/fig03_probe_accuracy.csv",
     "figs/arithmetic/{model}/table03_accuracy.csv",
 )
 

@@ -11,6 +11,7 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join, read_activations
 from pipeline_lib.artifacts.effects import answer_tokens, columns_of
 from pipeline_lib.artifacts.maps import write_maps
+from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.artifacts.verification import read_pairs
 from pipeline_lib.config import load_config, merge, read_yaml
 from pipeline_lib.interventions.attribute import attribute
@@ -21,6 +22,9 @@ from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by
 from pipeline_lib.knockouts.by_prompt import knock_out_prompts, membership, sample
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.plan import Expected, assumptions, make_plan
+from pipeline_lib.probing.answers import probe_answers
+from pipeline_lib.probing.tasks import sample_correct
+from pipeline_lib.probing.training import ProbeSettings
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import counterfactual_prompts
 from pipeline_lib.stimuli.context import PromptContext
@@ -74,6 +78,8 @@ FILES = {
     "verify_engine": ["verification/checks.json"],
     "indirect_effects": ["effects/*.h5"],
     "attribution_patching": ["attribution/*.h5"],
+    "cache_residuals": ["residuals/*.h5"],
+    "probe_answers": ["probes/*.csv"],
     "rank_neurons": ["neurons/*.csv"],
     "neuron_maps": ["maps/*.h5"],
     "score_heuristics": ["heuristics/*_scores.h5"],
@@ -170,6 +176,29 @@ def run(plan, study, model, finished_project, tmp_path_factory):
             join([cached(operator, name) for name in names]),
         )
 
+    def residuals(operator):
+        chosen = settings.probe
+        rng = generator(chosen.seed, "cache_residuals", operator)
+        sampled = sample_correct(prompts(operator, "labelled"), chosen.prompts, rng)
+        return counted(capture, model, context.encode(sampled))
+
+    def probes(operator):
+        chosen = settings.probe
+        with open_residuals(study / "residuals" / f"{operator}.h5") as kept:
+            return counted(
+                probe_answers,
+                kept.layers,
+                kept.answers,
+                operator=operator,
+                positions=kept.positions,
+                n_layers=kept.n_layers,
+                n_numbers=context.tokens.max_number + 1,
+                d_model=kept.d_model,
+                settings=ProbeSettings(epochs=chosen.epochs, batch=chosen.batch),
+                test_share=chosen.test_share,
+                rng=generator(chosen.seed, "probe_answers", operator),
+            )
+
     def maps(operator):
         labelled = prompts(operator, "labelled")
         return counted(
@@ -236,6 +265,8 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         "cache_counterfactual": counterfactual,
         "indirect_effects": effects,
         "attribution_patching": attribution,
+        "cache_residuals": residuals,
+        "probe_answers": probes,
         "neuron_maps": maps,
         "knock_out_heuristics": by_heuristic,
         "knock_out_prompts": by_prompt,
@@ -249,6 +280,8 @@ RULES = {
     "cache_counterfactual": 0.01,
     "indirect_effects": 0.1,  # pairs with the same first operand cost less
     "attribution_patching": 0.01,
+    "cache_residuals": 0.01,
+    "probe_answers": 0.05,  # the split by answer value can leave out some test prompts
     "neuron_maps": 0.01,
 }
 # Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer

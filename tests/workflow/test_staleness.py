@@ -26,6 +26,7 @@ MATCH_FIGURES = {
 MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS
 SCORING = {"score_heuristics"} | MATCHING
 RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | SCORING
+PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
 PATCHING = {"indirect_effects", "fig02_localization", "table02_circuit_heads"}
 
@@ -56,6 +57,8 @@ def test_a_copied_project_is_up_to_date(project):
             "{arithmetic: {neurons: {importance: mean_plus_std}}}",
             RANKING | {"fig04a_neuron_effects"},
         ),
+        ("{arithmetic: {probe: {epochs: 2}}}", PROBING),
+        ("{arithmetic: {probe: {prompts: 50}}}", {"cache_residuals"} | PROBING),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
         ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
         ("{arithmetic: {seeds: [412, 42]}}", set()),

@@ -1,7 +1,7 @@
 """Figures of localization: where the computation happens.
 
-inputs: effects, attribution, top neurons
-outputs: figs/arithmetic/{model}/fig02, fig04a, fig15 as PDF, PNG and CSV
+inputs: effects, probes, attribution, top neurons
+outputs: figs/arithmetic/{model}/fig02, fig03, fig04a, fig15 as PDF, PNG and CSV
 steps: read the artifacts, compute the plotted numbers, draw
 """
 
@@ -26,6 +26,30 @@ rule fig02_localization:
         code=get_code("draw_figure", "pipeline_lib.figures.fig02_localization"),
     message:
         "Drawing fig02_localization of {wildcards.model}"
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule fig03_probe_accuracy:
+    """Figure 3: accuracy of linear probes for the answer, mean over operators."""
+    input:
+        probes=get_per_operator("probes/{operator}.csv"),
+    output:
+        **get_figure_outputs("fig03_probe_accuracy", "Figure 03 · probes"),
+    log:
+        "logs/figures/{model}/fig03_probe_accuracy.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="fig03_probe_accuracy",
+        operators=STUDY.operators,
+        settings=get_figure_settings(),
+        code=get_code("draw_figure", "pipeline_lib.figures.fig03_probe_accuracy"),
+    message:
+        "Drawing fig03_probe_accuracy of {wildcards.model}"
     script:
         "../scripts/draw_figure.py"
 

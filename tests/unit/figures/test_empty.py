@@ -32,6 +32,9 @@ KNOCKOUTS = {
     "fig08_prompt_knockout": [
         "a", "b", "answer", "condition", "limit", "n_neurons", "correct",
     ],
+    "fig03_probe_accuracy": [
+        "operator", "layer", "position", "variant", "accuracy", "chance", "n_train", "n_test",
+    ],
     "table03_accuracy": ["operator", "a", "b", "answer", "predicted", "label"],
 }  # fmt: skip
 
@@ -56,7 +59,7 @@ def test_empty_tables_are_said(name, tmp_path, write, words_of):
     path = tmp_path / "empty.csv"
     store.write_table(path, pd.DataFrame(columns=KNOCKOUTS[name]))
     module = import_module(f"pipeline_lib.figures.{name}")
-    inputs = {"knockouts": [str(path)], "labelled": [str(path)]}
+    inputs = {"knockouts": [str(path)], "labelled": [str(path)], "probes": [str(path)]}
     drawn = module.make(inputs, ["div"], {})
     words = words_of(drawn)
     assert says_nothing(write(drawn), words)

@@ -15,6 +15,7 @@ arithmetic:
   seeds: [1, 2, 3]
   prompts: {max_operand: 20, discovery: 10}
   attribution: {seeds: [1, 2]}
+  probe: {prompts: 50, epochs: 2}
   neurons: {per_layer: 7, first_heuristics_layer: 4}
   knockouts:
     by_heuristic: {prompts: 5, min_neurons: 2}
@@ -33,7 +34,7 @@ def test_jobs_are_one_per_operator_and_seed(plan):
     assert jobs["label_prompts"] == jobs["cache_clean"] == jobs["attribution_patching"] == 1
     per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
     assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
-    assert jobs["figures"] == 12 + 1
+    assert jobs["figures"] == 13 + 1
 
 
 def test_flops_are_prompts_times_passes(plan):
@@ -47,6 +48,12 @@ def test_flops_are_prompts_times_passes(plan):
     assert found["indirect_effects"] == 3 * 10 * flops.patching_flops(shape, 5, [1, 2, 3, 4])
     gradients = flops.attribution_flops(shape, 5, "gradient", 16)
     assert found["attribution_patching"] == 2 * 10 * gradients
+    n_probed = min(VALID, 50)
+    assert found["cache_residuals"] == n_probed * once
+    # 3 variants at 6 layers x 4 positions, 2 epochs; a fifth is tested
+    n_test = n_probed // 5
+    products = 2 * 2 * (n_probed - n_test) + n_test
+    assert found["probe_answers"] == 3 * 6 * 4 * products * 2 * 128 * 1000
     # layers 4 and 5, seven neurons each, numbers 0 to 999 through d_model 128
     assert found["neuron_maps"] == VALID * once + 2 * 128 * 14 * 1000
     # silenced from layer 4 on, four in five of 6 x 2 x 2; the limit 0 silences nothing

@@ -8,10 +8,16 @@ import torch
 from pipeline_lib.probing.answers import (
     COLUMNS,
     first_readable_layer,
-    layers_at_once,
     probe_answers,
 )
-from pipeline_lib.probing.tasks import ProbeTask, held_out_task, make_tasks, neighbours
+from pipeline_lib.probing.budget import layers_at_once
+from pipeline_lib.probing.tasks import (
+    ProbeTask,
+    held_out_task,
+    make_tasks,
+    neighbours,
+    sample_correct,
+)
 from pipeline_lib.probing.training import ProbeSettings, batch_order, standardized, train_probes
 from pipeline_lib.rng import generator
 
@@ -137,6 +143,14 @@ def test_first_layer_at_which_the_answer_is_readable(table):
 
 
 # tasks
+
+
+def test_only_correct_prompts_are_drawn_and_none_twice():
+    labelled = pd.DataFrame({"a": range(30), "label": ["correct", "incorrect", "other"] * 10})
+    drawn = sample_correct(labelled, 6, generator(4, "draw"))
+    assert len(set(drawn["a"])) == 6
+    assert (drawn["a"] % 3 == 0).all()
+    assert sorted(sample_correct(labelled, 99, generator(4, "draw"))["a"]) == [*range(0, 30, 3)]
 
 
 def test_answer_and_shuffled_share_their_split_and_their_answers():

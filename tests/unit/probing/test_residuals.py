@@ -17,9 +17,9 @@ def prompts():
     return valid.iloc[::3].reset_index(drop=True)
 
 
-def _write(path, model, tokens, answers):
+def _write(path, model, tokens, prompts):
     write_residuals(
-        path, model, tokens, answers, positions=POSITIONS, dtype="float32", provenance={}
+        path, model, tokens, prompts, positions=POSITIONS, dtype="float32", provenance={}
     )
 
 
@@ -27,7 +27,7 @@ def test_rows_are_the_model_s_own_residuals_and_answers(
     tiny_model, number_tokens, prompts, tmp_path
 ):
     tokens = number_tokens.encode(prompts, [""] * len(prompts))
-    _write(tmp_path / "r.h5", tiny_model, tokens, prompts["answer"].to_numpy())
+    _write(tmp_path / "r.h5", tiny_model, tokens, prompts)
     with open_residuals(tmp_path / "r.h5") as residuals:
         assert residuals.positions == POSITIONS
         assert (residuals.n_layers, residuals.d_model) == (tiny_model.n_layers, tiny_model.d_model)
@@ -43,7 +43,7 @@ def test_rows_are_the_model_s_own_residuals_and_answers(
 
 def test_no_prompts_at_all(llama_model, number_tokens, prompts, tmp_path):
     tokens = number_tokens.encode(prompts, [""] * len(prompts))[:0]
-    _write(tmp_path / "r.h5", llama_model, tokens, np.array([], dtype=np.int64))
+    _write(tmp_path / "r.h5", llama_model, tokens, prompts[:0])
     with open_residuals(tmp_path / "r.h5") as residuals:
         assert residuals.layers(slice(0, 1)).shape == (0, 4, 1, llama_model.d_model)
         assert len(residuals.answers) == 0
