@@ -119,8 +119,10 @@ class NeuronsSection(Section):
     """A neuron's importance: mean effect over prompts, or mean plus standard deviation."""
     per_layer: Count = 200
     """Most important neurons kept in each layer, per operator."""
-    first_heuristics_layer: Literal["half"] | CountOrZero = "half"
-    """First layer whose neurons are kept; `half` is the middle of the model."""
+    first_heuristics_layer: Literal["half", "auto"] | CountOrZero = "half"
+    """First layer whose neurons are kept; `half` the middle, `auto` the first readable answer."""
+    readable_accuracy: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Mean accuracy over operators that the answer's probe at "=" must pass for `auto`."""
 
 
 class CircuitSection(Section):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from pipeline_lib import store
-from pipeline_lib.figures.reading import ATTRIBUTION_KIND, one_per_operator
+from pipeline_lib.figures.reading import ATTRIBUTION_KIND, one_per_operator, paths
 from pipeline_lib.figures.style import (
     OPERATOR_COLOURS,
     SMALL,
@@ -22,6 +22,7 @@ from pipeline_lib.figures.style import (
 )
 from pipeline_lib.figures.table import text_width
 from pipeline_lib.neurons.importance import first_layer, importance
+from pipeline_lib.probing.readable import resolve_first_layer
 
 COLUMNS = ["operator", "layer", "neuron", "mean_effect", "labelled", "n_prompts"]
 N_LABELLED = 3
@@ -32,7 +33,8 @@ RASTER_FROM = 2000
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
     """The figure from the attribution of every operator."""
     files = one_per_operator(inputs, "attribution", operators)
-    table = tabulate_neuron_effects(files, settings["neurons"])
+    probes = [store.read_table(path) for path in paths(inputs.get("probes", []))]
+    table = tabulate_neuron_effects(files, resolve_first_layer(settings["neurons"], probes))
     return Drawn(draw_neuron_effects(table, operators), table)
 
 

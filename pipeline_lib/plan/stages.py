@@ -72,8 +72,9 @@ class Work:
 
     @property
     def n_late_layers(self) -> int:
-        """Layers whose neurons are looked at more closely."""
+        """Layers whose neurons are looked at more closely; `auto` is taken to be half."""
         setting = self.study.neurons.first_heuristics_layer
+        setting = "half" if setting == "auto" else setting
         return self.shape.n_layers - first_layer(setting, self.shape.n_layers)
 
     @property

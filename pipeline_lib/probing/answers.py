@@ -126,17 +126,3 @@ def _rows(
     )
     fixed = {"operator": operator, "variant": task.variant, "chance": task.chance}
     return table.assign(**fixed, n_train=len(task.train), n_test=len(task.test))[COLUMNS]
-
-
-def first_readable_layer(
-    probes: pd.DataFrame, accuracy: float, position: str = "equals"
-) -> int | None:
-    """First layer at which the mean accuracy over operators of the answer's probe passes a value.
-
-    ``probes`` are the tables of all operators, joined; each operator with rows weighs the same.
-    None when no layer passes it, or no operator has probes (definitions 5, `auto`).
-    """
-    rows = probes[(probes["variant"] == "answer") & (probes["position"] == position)]
-    means = rows.groupby("layer", sort=True)["accuracy"].mean()
-    passing = means.index[means.to_numpy(dtype=np.float64) > accuracy]
-    return int(passing[0]) if len(passing) else None

@@ -59,6 +59,10 @@ def test_a_copied_project_is_up_to_date(project):
         ),
         ("{arithmetic: {probe: {epochs: 2}}}", PROBING),
         ("{arithmetic: {probe: {prompts: 50}}}", {"cache_residuals"} | PROBING),
+        (
+            "{arithmetic: {neurons: {first_heuristics_layer: auto}}}",
+            RANKING | {"fig04a_neuron_effects"},
+        ),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
         ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
         ("{arithmetic: {seeds: [412, 42]}}", set()),

@@ -156,6 +156,14 @@ def get_per_operator(path):
     return inputs
 
 
+def get_probes_for_auto(wildcards):
+    """Probe tables of all operators, where they decide the first layer of heuristics."""
+    neurons = CONFIG.arithmetic_for(wildcards.model).neurons
+    if neurons.first_heuristics_layer != "auto":
+        return []
+    return get_per_operator("probes/{operator}.csv")(wildcards)
+
+
 def get_per_seed(path):
     """Input function: the study's files of one stage, one per operator and seed."""
 

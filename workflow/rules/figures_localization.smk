@@ -58,6 +58,7 @@ rule fig04a_neuron_effects:
     """Figure 4a: effect of each neuron of one late layer."""
     input:
         attribution=get_per_operator("attribution/{operator}.h5"),
+        probes=get_probes_for_auto,
     output:
         **get_figure_outputs("fig04a_neuron_effects", "Figure 04a · neuron effects"),
     log:

@@ -6,9 +6,11 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.attribution import KIND
 from pipeline_lib.logs import job
 from pipeline_lib.neurons.importance import first_layer, importance, top_neurons
+from pipeline_lib.probing.readable import resolve_first_layer
 
 with job(snakemake.log[0]):
-    settings = snakemake.params.neurons
+    probes = [store.read_table(path) for path in snakemake.input.probes]
+    settings = resolve_first_layer(snakemake.params.neurons, probes)
     with store.open_artifact(snakemake.input.attribution, KIND) as artifact:
         effects = artifact.read("neurons_last")
     found = importance(effects, settings["importance"])

@@ -270,7 +270,7 @@ class TestProblems:
             ("effects", {"positions": ["equal"]}, 'did you mean "equals"'),
             ("circuit", {"heads": {"add": ["15.3"]}}, "text like L15H13"),
             ("circuit", {"heads": {"plus": []}}, "possible: add, sub, mul, div"),
-            ("neurons", {"first_heuristics_layer": "hal"}, '"half" or an integer'),
+            ("neurons", {"first_heuristics_layer": "hal"}, 'did you mean "half"?'),
             ("figures", {"example_prompt": {"operator": "add", "a": 1, "b": 999}}, "0 to 299"),
             ("heuristics", {"types": {"patterns": ["xx."]}}, "text like .d."),
         ],

@@ -72,6 +72,19 @@ def test_neuron_effects_of_the_layer_that_matters_most(study, write):
     write(drawn)
 
 
+def test_auto_takes_the_layer_from_the_probes(study, tmp_path):
+    # readable from layer 0 on: all layers count, where half of them would leave layer 0 out
+    cells = {"variant": "answer", "position": "equals", "layer": [0, 1, 2]}
+    store.write_table(tmp_path / "probes.csv", pd.DataFrame(cells | {"accuracy": [0.9, 0.1, 0.1]}))
+    auto = NEURONS | {"first_heuristics_layer": "auto", "readable_accuracy": 0.5}
+    inputs = {"attribution": study("attribution"), "probes": [str(tmp_path / "probes.csv")]}
+    settings = fig04a.resolve_first_layer(auto, [store.read_table(tmp_path / "probes.csv")])
+    path = study("attribution", ["add"])[0]
+    assert list(fig04a.layer_importance(path, settings)) == [0, 1, 2]
+    drawn = fig04a.make(inputs, OPERATORS, {"dpi": 60, "neurons": auto})
+    assert set(drawn.table["layer"]) == {2}
+
+
 # fig05
 
 

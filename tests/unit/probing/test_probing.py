@@ -7,10 +7,10 @@ import torch
 
 from pipeline_lib.probing.answers import (
     COLUMNS,
-    first_readable_layer,
     probe_answers,
 )
 from pipeline_lib.probing.budget import layers_at_once
+from pipeline_lib.probing.readable import first_readable_layer, resolve_first_layer
 from pipeline_lib.probing.tasks import (
     ProbeTask,
     held_out_task,
@@ -140,6 +140,18 @@ def test_first_layer_at_which_the_answer_is_readable(table):
     unread = table.assign(operator="sub", accuracy=0.0)
     assert first_readable_layer(pd.concat([table, unread]), 0.5) is None
     assert first_readable_layer(pd.concat([table, unread]), 0.4) == 2
+
+
+def test_auto_is_the_first_readable_layer_or_else_half(table, caplog):
+    neurons = {"first_heuristics_layer": "auto", "readable_accuracy": 0.5, "per_layer": 3}
+    empty = table.iloc[:0]
+    assert resolve_first_layer(neurons, [table, empty]) == neurons | {"first_heuristics_layer": 2}
+    assert not caplog.records
+    for probes in ([empty], [], [table.assign(accuracy=0.5)]):
+        assert resolve_first_layer(neurons, probes)["first_heuristics_layer"] == "half"
+    assert "no layer's probe passes 0.5" in caplog.text
+    given = neurons | {"first_heuristics_layer": 0}
+    assert resolve_first_layer(given, [table]) == given
 
 
 # tasks
