@@ -1,10 +1,11 @@
 """Probes for the answer at every layer and position (paper section 2.2, figure 3; definitions 4).
 
 What accuracy to expect: a probe names one of max_number + 1 numbers and has at most
-``prompts * (1 - test_share)`` examples of them. Of 3,000 prompts of multiplication there are
-about 700 different answers, most with one or two training prompts and a fifth of the test prompts
-with none at all: those are wrong by construction, whatever the activations hold. Division is the
-other end: more than half of its answers are 0 or 1, so that guessing 0 is already often right.
+``prompts * (1 - test_share)`` examples of them. 3,000 prompts of multiplication (numbers to 999)
+have almost 800 different answers, half of them with one or two training prompts, and a tenth of
+the test prompts has an answer without any: those are wrong whatever the activations hold. 3,000
+prompts of addition have some 530, with four training prompts in the median. Division is the other
+end: three quarters of its answers are 0 or 1, and always guessing 0 is right half of the time.
 Read every accuracy beside ``chance`` and the shuffled control of its own operator.
 """
 
