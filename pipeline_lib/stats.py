@@ -13,14 +13,27 @@ def bootstrap_mean_interval(
 
     All cells share the ``n`` resamples, drawn with replacement. Without samples both ends are NaN.
     """
-    size, cells = len(values), values.shape[1:]
-    if not size:
-        return np.full(cells, np.nan), np.full(cells, np.nan)
+    if not len(values):
+        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
+    means = resampled_means(values, rng, n)
+    low, high = (np.asarray(np.quantile(means, end, axis=0)) for end in (0.025, 0.975))
+    return low, high
+
+
+def resampled_means(
+    values: Float[np.ndarray, "sample *cell"], rng: np.random.Generator, n: int = 2000
+) -> Float[np.ndarray, "n *cell"]:
+    """Means of ``n`` bootstrap resamples of the first axis, drawn with replacement, of every cell.
+
+    For intervals of what is computed from several means, which share the resamples. Raises
+    ValueError without samples.
+    """
+    if not len(values):
+        raise ValueError("no samples can be drawn from an empty array")
     # how often each sample is drawn: a matrix product then gives every resampled mean at once
-    counts = rng.multinomial(size, np.full(size, 1 / size), size=n)
-    means = counts @ values.reshape(size, -1).astype(np.float64) / size
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
-    return low.reshape(cells), high.reshape(cells)
+    counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=n)
+    means = counts @ values.reshape(len(values), -1).astype(np.float64) / len(values)
+    return means.reshape(n, *values.shape[1:])
 
 
 def wilson_interval(

@@ -73,7 +73,11 @@ def _rows(operator: str, path: str, layer: int) -> pd.DataFrame:
         effects = _effects(artifact, layer)
     if not len(effects):
         return pd.DataFrame(columns=COLUMNS)
-    mean = importance(effects, "mean").values[0]
+    return effect_rows(operator, layer, importance(effects, "mean").values[0], len(effects))
+
+
+def effect_rows(operator: str, layer: int, mean: np.ndarray, n_prompts: int) -> pd.DataFrame:
+    """Rows of one operator: the mean effect of every neuron of a layer (`COLUMNS`)."""
     labelled = np.zeros(len(mean), dtype=bool)
     labelled[np.argsort(-mean, kind="stable")[:N_LABELLED]] = True
     return pd.DataFrame(
@@ -83,13 +87,15 @@ def _rows(operator: str, path: str, layer: int) -> pd.DataFrame:
             "neuron": np.arange(len(mean)),
             "mean_effect": mean,
             "labelled": labelled,
-            "n_prompts": len(effects),
+            "n_prompts": n_prompts,
         }
     )
 
 
-def draw_neuron_effects(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
-    """Scatter of neuron index against mean effect, a panel an operator."""
+def draw_neuron_effects(
+    table: pd.DataFrame, operators: Sequence[str], quantity: str = 'mean effect at "="'
+) -> Figure:
+    """Scatter of neuron index against mean effect (named ``quantity``), a panel an operator."""
     with style():
         if table.empty:
             return message_figure("no operator has correct prompts:\nno neuron was attributed")
@@ -102,7 +108,7 @@ def draw_neuron_effects(table: pd.DataFrame, operators: Sequence[str]) -> Figure
                 continue
             _scatter(axes, rows, OPERATOR_COLOURS[operator])
             axes.set_xlabel(f"neuron of layer {layer}")
-        figure.supylabel('mean effect at "="', fontsize="medium")
+        figure.supylabel(quantity, fontsize="medium")
         figure.draw_without_rendering()
         for operator, axes in panels.items():
             _label(axes, table[(table["operator"] == operator) & table["labelled"].astype(bool)])

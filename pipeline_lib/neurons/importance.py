@@ -38,6 +38,19 @@ def importance(
     return Importance(values, int(missing.sum()))
 
 
+def importance_at(
+    mean: Float[np.ndarray, "position neuron"],
+    std: Float[np.ndarray, "position neuron"],
+    rule: ImportanceRule,
+) -> Float[np.ndarray, " neuron"]:
+    """Importance averaged over positions, from the mean and deviation of effects at each.
+
+    For the first MLP, which acts before the last position (definitions 5). NaN counts as 0.
+    """
+    values = mean + std if rule == "mean_plus_std" else mean
+    return np.nan_to_num(values).mean(axis=0)
+
+
 def first_layer(setting: int | str, n_layers: int) -> int:
     """The first layer whose neurons are analysed: a layer index, or "half" of the layers.
 

@@ -63,6 +63,17 @@ def valid_prompts(
     return make_prompts(operator, a[keep], b[keep])
 
 
+def every_prompt(operators: Sequence[str], *, max_operand: int, max_number: int) -> pd.DataFrame:
+    """All pairs of operands in [0, max_operand) for every operator, valid or not (definitions 5).
+
+    Operands the model does not write as one token (above ``max_number``) are left out. The answer
+    of a prompt that is not valid means nothing.
+    """
+    operands = np.arange(min(max_operand, max_number + 1), dtype=np.int64)
+    a, b = (grid.ravel() for grid in np.meshgrid(operands, operands, indexing="ij"))
+    return pd.concat([make_prompts(op, a, b) for op in operators], ignore_index=True)
+
+
 def prompt_text(prompts: pd.DataFrame) -> list[str]:
     """The prompts as the model reads them, without spaces."""
     symbols = prompts["operator"].map(lambda name: OPERATORS[name].symbol)

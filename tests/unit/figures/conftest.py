@@ -116,14 +116,24 @@ def write_effects(path: Path, effects: np.ndarray) -> None:
 
 
 def write_attribution(path: Path, operator: str) -> None:
-    """Neuron n of layer l has the effect l on one prompt and n on the other; NaN at L2 N0."""
+    """Neuron n of layer l has the effect l on one prompt and n on the other; NaN at L2 N0.
+
+    Over the prompts its mean at position p is (p + 1) * n - 10 * l, its deviation 1.
+    """
     n_prompts = 0 if operator == "div" else 2
     effects = np.zeros((n_prompts, N_LAYERS, D_MLP), dtype=np.float32)
     effects[:1] = np.arange(N_LAYERS)[:, None]
     effects[1:] = np.arange(D_MLP)
     effects[:, 2, 0] = np.nan
-    arrays = {"neurons_last": store.Array(effects, ("prompt", "layer", "neuron"))}
-    coords = {"layer": np.arange(N_LAYERS)}
+    grid = np.meshgrid(np.arange(4), np.arange(N_LAYERS), np.arange(D_MLP), indexing="ij")
+    mean = ((grid[0] + 1) * grid[2] - 10 * grid[1]).astype(np.float32) * (n_prompts > 0)
+    axes = ("position", "layer", "neuron")
+    arrays = {
+        "neurons_last": store.Array(effects, ("prompt", "layer", "neuron")),
+        "neurons_mean": store.Array(mean, axes),
+        "neurons_std": store.Array(np.ones_like(mean), axes),
+    }
+    coords = {"position": POSITIONS, "layer": np.arange(N_LAYERS)}
     store.write_artifact(path, "attribution", arrays, coords=coords, provenance={})
 
 

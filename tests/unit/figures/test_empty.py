@@ -17,6 +17,7 @@ FIGURES = {
     "fig04a_neuron_effects": (
         ["attribution"], {"neurons": {"importance": "mean", "first_heuristics_layer": "half"}},
     ),
+    "fig12a_mlp0_effects": (["attribution"], {}),
     "fig05_heuristic_types": (["maps", "matches"], KIND),
     "fig06_matching_example": (["maps", "matches"], KIND),
     "fig15_neuron_iou": (["neurons"], {}),
@@ -24,6 +25,14 @@ FIGURES = {
     "table02_circuit_heads": (["effects"], {"circuit": {"heads": {}, "n_heads": {"div": 6}}}),
     "example_neurons": (["maps", "neurons", "matches"], {**KIND, "example_neurons": 10}),
 }  # fmt: skip
+CURVES = (
+    "fig04b_faithfulness_topk", "fig11_faithfulness_heads", "fig12b_mlp0_topk",
+    "table01_faithfulness",
+)  # fmt: skip
+FAITHFULNESS = [
+    "operator", "a", "b", "answer", "seed", "curve", "size", "nl", "nl_none", "nl_model",
+    "faithfulness", "kl", "correct",
+]  # fmt: skip
 KNOCKOUTS = {
     "fig07_heuristic_knockout": [
         "heuristic", "label", "n_neurons", "n_associated", "n_other",
@@ -35,6 +44,7 @@ KNOCKOUTS = {
     "fig03_probe_accuracy": [
         "operator", "layer", "position", "variant", "accuracy", "chance", "n_train", "n_test",
     ],
+    **dict.fromkeys(CURVES, FAITHFULNESS),
     "table03_accuracy": ["operator", "a", "b", "answer", "predicted", "label"],
 }  # fmt: skip
 
@@ -59,7 +69,7 @@ def test_empty_tables_are_said(name, tmp_path, write, words_of):
     path = tmp_path / "empty.csv"
     store.write_table(path, pd.DataFrame(columns=KNOCKOUTS[name]))
     module = import_module(f"pipeline_lib.figures.{name}")
-    inputs = {"knockouts": [str(path)], "labelled": [str(path)], "probes": [str(path)]}
+    inputs = {name: [str(path)] for name in ("knockouts", "labelled", "probes", "faithfulness")}
     drawn = module.make(inputs, ["div"], {})
     words = words_of(drawn)
     assert says_nothing(write(drawn), words)

@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 
 from pipeline_lib.errors import ConfigError
-from pipeline_lib.neurons.importance import first_layer, importance, top_neurons
+from pipeline_lib.neurons.importance import (
+    first_layer,
+    importance,
+    importance_at,
+    top_neurons,
+)
 from pipeline_lib.neurons.overlap import overlap_table
 
 EFFECTS = np.array([[[1.0, 0.0]], [[3.0, np.nan]]])
@@ -51,3 +56,10 @@ def test_overlap_is_intersection_over_union_of_layer_and_neuron():
     assert iou["add", "add"] == 1
     assert iou["add", "mul"] == 0
     assert np.isnan(iou["mul", "mul"])
+
+
+def test_importance_before_the_last_position_is_averaged_over_positions():
+    mean = np.array([[1.0, 2.0, np.nan], [3.0, -2.0, 6.0]])
+    std = np.array([[0.5, 0.0, 1.0], [0.5, 4.0, 0.0]])
+    assert importance_at(mean, std, "mean").tolist() == [2.0, 0.0, 3.0]
+    assert importance_at(mean, std, "mean_plus_std").tolist() == [2.5, 2.0, 3.0]

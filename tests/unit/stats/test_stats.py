@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline_lib.stats import bootstrap_mean_interval, wilson_interval
+from pipeline_lib.stats import bootstrap_mean_interval, resampled_means, wilson_interval
 
 
 def test_interval_of_equal_values_is_the_value():
@@ -45,3 +45,16 @@ def test_wilson_interval_of_wilsons_textbook_cases():
     low, high = wilson_interval(np.array([1.0, 0.5]), np.array([10, 10]))
     assert low == pytest.approx([10 / (10 + 1.959964**2), 0.23659], abs=1e-5)
     assert high == pytest.approx([1.0, 0.76341], abs=1e-5)
+
+
+def test_resampled_means_share_their_draws():
+    values = np.stack([np.arange(30.0), 2 * np.arange(30.0) + 1], axis=1)
+    means = resampled_means(values, np.random.default_rng(5), n=100)
+    assert means.shape == (100, 2)
+    assert means[:, 1] == pytest.approx(2 * means[:, 0] + 1)
+    assert means[:, 0].std() == pytest.approx(values[:, 0].std() / np.sqrt(30), rel=0.3)
+
+
+def test_nothing_can_be_resampled_from_nothing():
+    with pytest.raises(ValueError, match="empty"):
+        resampled_means(np.empty((0, 2)), np.random.default_rng(0))

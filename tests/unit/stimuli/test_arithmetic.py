@@ -123,3 +123,14 @@ def test_draws_depend_on_seed_and_purpose_only():
     draw = [generator(*key).integers(10**9) for key in ((1, "a"), (1, "a"), (2, "a"), (1, "b"))]
     assert draw[0] == draw[1]
     assert len(set(draw)) == 3
+
+
+def test_every_prompt_holds_those_that_are_not_valid_too():
+    prompts = study.every_prompt(["sub", "div"], max_operand=3, max_number=999)
+    assert len(prompts) == 2 * 9
+    assert set(zip(prompts["a"], prompts["b"], strict=True)) == {
+        (a, b) for a in range(3) for b in range(3)
+    }
+    assert prompts["operator"].value_counts().to_dict() == {"sub": 9, "div": 9}
+    # operands that are not one token are left out
+    assert study.every_prompt(["add"], max_operand=300, max_number=4)["a"].max() == 4

@@ -1,0 +1,142 @@
+"""Numbers of figures 4b, 11, 12 and of table 1, from tables written by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pipeline_lib.figures.fig04b_faithfulness_topk as fig04b
+import pipeline_lib.figures.fig11_faithfulness_heads as fig11
+import pipeline_lib.figures.fig12a_mlp0_effects as fig12a
+import pipeline_lib.figures.fig12b_mlp0_topk as fig12b
+import pipeline_lib.figures.table01_faithfulness as table01
+from pipeline_lib import store
+
+OPERATORS = ["add", "sub", "div"]
+SIZES = {"heads": [0, 1, 4], "circuit": [4], "neurons": [0, 1, 10, 40], "mlp0": [0, 2, 40]}
+# faithfulness of the prompts at each size; of the third it is undefined
+GROWTH = {
+    "heads": [[0.0, 0.5, 1.0], [-0.2, 0.7, 0.8], [np.nan] * 3],
+    "circuit": [[1.0], [0.8], [np.nan]],
+    "neurons": [[0.1, 0.2, 0.6, 1.0], [0.3, 0.4, 0.8, 0.8], [np.nan] * 4],
+    "mlp0": [[0.0, 0.5, 0.9], [0.2, 0.1, 0.7], [np.nan] * 3],
+}
+NONE, MODEL = [0.0, 0.5, 1.0], [1.0, 1.0, 1.0]
+
+
+def measured(seeds=(42, 412)):
+    """Rows of three prompts that both seeds drew."""
+    rows = []
+    for curve, prompts in GROWTH.items():
+        for place, faithful in enumerate(prompts):
+            none, model = NONE[place], MODEL[place]
+            for size, f in zip(SIZES[curve], faithful, strict=True):
+                nl = 0.9 if np.isnan(f) else none + f * (model - none)
+                row = {
+                    "operator": "add", "a": 5 + place, "b": 1, "answer": 6 + place, "curve": curve,
+                    "size": size, "nl": nl, "nl_none": none, "nl_model": model, "faithfulness": f,
+                    "kl": 0.1 * place, "correct": place != 1,
+                }  # fmt: skip
+                rows += [row | {"seed": seed} for seed in seeds]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Files of add (as above), sub (one prompt) and div (no prompts)."""
+    table = measured()
+    one = table[table["a"] == 5].assign(operator="sub")
+    for operator, rows in (("add", table), ("sub", one), ("div", table.iloc[:0])):
+        store.write_table(tmp_path / f"{operator}.csv", rows)
+    return {"faithfulness": [str(tmp_path / f"{operator}.csv") for operator in OPERATORS]}
+
+
+@pytest.mark.parametrize(
+    ("module", "curve", "largest"), [(fig04b, "neurons", 40), (fig12b, "mlp0", 40)]
+)
+def test_mean_over_prompts_with_a_defined_faithfulness(module, curve, largest, inputs, write):
+    drawn = module.make(inputs, OPERATORS, {})
+    table = drawn.table.set_index(["operator", "size"])
+    expected = np.mean(GROWTH[curve][:2], axis=0)
+    assert table.loc["add", "faithfulness"].to_numpy() == pytest.approx(expected)
+    assert table.loc["sub", "faithfulness"].to_numpy() == pytest.approx(GROWTH[curve][0])
+    assert table.loc["add", "percent"].tolist() == [100 * size / largest for size in SIZES[curve]]
+    # three prompts, each once although two seeds drew it
+    assert set(table.loc["add", "n_prompts"]) == {3}
+    assert set(table.loc["add", "n_undefined"]) == {1}
+    assert set(drawn.table["operator"]) == {"add", "sub"}
+    assert (table["low"] <= table["faithfulness"] + 1e-12).all()
+    assert (table["high"] >= table["faithfulness"] - 1e-12).all()
+    # two prompts: a resample may hold one of them twice
+    low, high = (np.min(GROWTH[curve][:2], axis=0), np.max(GROWTH[curve][:2], axis=0))
+    assert table.loc["add", "low"].to_numpy() == pytest.approx(low)
+    assert table.loc["add", "high"].to_numpy() == pytest.approx(high)
+    write(drawn)
+
+
+def test_other_columns_have_all_prompts(inputs):
+    table = fig04b.make(inputs, OPERATORS, {}).table.set_index(["operator", "size"])
+    assert table.loc[("add", 10), "kl"] == pytest.approx(0.1)
+    assert table.loc[("add", 10), "accuracy"] == pytest.approx(2 / 3)
+    # nl .6, .9, .9 of nothing 0, .5, 1 and the model 1, 1, 1
+    assert table.loc[("add", 10), "ratio_of_means"] == pytest.approx((0.8 - 0.5) / (1 - 0.5))
+
+
+def test_size_zero_has_a_place_on_the_logarithmic_axis(inputs, words_of):
+    drawn = fig04b.make(inputs, OPERATORS, {})
+    axes = drawn.figure.axes[0]
+    ticks = dict(zip(axes.get_xticks(), axes.get_xticklabels(), strict=True))
+    left = min(ticks)
+    assert 0 < left < 100 / 40
+    drawn.figure.draw_without_rendering()
+    assert ticks[left].get_text() == "0"
+    points = [line.get_xydata() for line in axes.lines if len(line.get_xydata()) == 1]
+    assert [point.tolist() for point in points] == [
+        [[left, pytest.approx(0.2)]], [[left, pytest.approx(0.1)]],
+    ]  # fmt: skip
+    assert "division (no prompts)" in words_of(drawn)
+
+
+def test_heads_with_the_circuit_marked(inputs, write, words_of):
+    drawn = fig11.make(inputs, OPERATORS, {})
+    table = drawn.table.set_index(["operator", "size"])
+    assert table.loc["add", "faithfulness"].to_numpy() == pytest.approx([-0.1, 0.6, 0.9])
+    rings = [line.get_xydata()[0].tolist() for line in drawn.figure.axes[0].lines[-2:]]
+    assert rings == [[4, pytest.approx(0.9)], [4, 1.0]]
+    assert "circuit of table 1" in words_of(drawn)
+    write(drawn)
+
+
+def test_table_of_circuits_with_areas_of_the_curve_over_heads(inputs, write, words_of):
+    drawn = table01.make(inputs, OPERATORS, {})
+    table = drawn.table.set_index("operator")
+    assert table.loc["add", ["size", "n_prompts", "n_undefined"]].tolist() == [4, 3, 1]
+    assert table.loc["add", "faithfulness"] == pytest.approx(0.9)
+    # mean curve -.1, .6, .9 at x = 0, .25, 1
+    assert table.loc["add", "cpr"] == pytest.approx(0.25 * 0.25 + 0.75 * 0.75)
+    assert table.loc["add", "cmd"] == pytest.approx(0.25 * 0.75 + 0.75 * 0.25)
+    assert table.loc["add", "cpr_low"] <= table.loc["add", "cpr"] <= table.loc["add", "cpr_high"]
+    assert table.loc["sub", ["cpr_low", "cpr_high"]].tolist() == pytest.approx([0.625, 0.625])
+    assert "0.90 [0.80, 1.00]" in words_of(drawn)
+    write(drawn)
+
+
+def test_an_operator_without_any_defined_faithfulness(inputs, write, words_of):
+    table = measured()
+    store.write_table(inputs["faithfulness"][0], table[table["a"] == 7])
+    drawn = table01.make(inputs, OPERATORS, {})
+    add = drawn.table.set_index("operator").loc["add"]
+    assert np.isnan(add[["faithfulness", "low", "cpr", "cmd_high"]].astype(float)).all()
+    assert "–" in words_of(drawn)
+    write(drawn)
+    write(fig11.make(inputs, OPERATORS, {}))
+
+
+def test_effects_of_the_first_mlp_are_averaged_over_the_positions_before_the_last(study, write):
+    drawn = fig12a.make({"attribution": study("attribution")}, OPERATORS, {})
+    add = drawn.table[drawn.table["operator"] == "add"].set_index("neuron")
+    # (1 + 2 + 3) / 3 * n; the last position, 4 n, is not among them
+    assert add["mean_effect"].tolist() == [2.0 * n for n in range(10)]
+    assert set(add["layer"]) == {0}
+    assert add.index[add["labelled"]].tolist() == [7, 8, 9]
+    assert sorted(set(drawn.table["operator"])) == ["add", "sub"]
+    write(drawn)
