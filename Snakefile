@@ -43,9 +43,11 @@ include: "workflow/rules/probes.smk"
 include: "workflow/rules/neurons.smk"
 include: "workflow/rules/heuristics.smk"
 include: "workflow/rules/knockouts.smk"
+include: "workflow/rules/faithfulness.smk"
 include: "workflow/rules/figures_localization.smk"
 include: "workflow/rules/figures_heuristics.smk"
 include: "workflow/rules/figures_knockouts.smk"
+include: "workflow/rules/figures_faithfulness.smk"
 include: "workflow/rules/tables.smk"
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
@@ -18,6 +20,8 @@ from pipeline_lib.circuits.faithfulness import measure_circuits
 from pipeline_lib.circuits.ranking import Head, prompt_effects, rank_heads
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.models.loading import LanguageModel
+
+CIRCUIT_COLUMNS = ["rank", "head", "source"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,31 @@ def fewest_heads(
     return list(ranked[: fewest(curve.sizes, mean, target)])
 
 
+def choose_heads(
+    model: LanguageModel,
+    tokens: Int[Tensor, "prompt token"],
+    answers: Int64[Tensor, " prompt"],
+    ranked: Sequence[Head],
+    means: Activations,
+    *,
+    heads: Sequence[str] | None,
+    n_heads: int | Literal["auto"] | None,
+    max_heads: int,
+    target: float,
+) -> tuple[list[Head], str]:
+    """The circuit's heads, and how they were chosen: "config", "ranked" or "auto".
+
+    Named ``heads`` if there are any; else the first ``n_heads`` of the ranked (None: none of them),
+    or the fewest that reach the target on these prompts (`fewest_heads`).
+    """
+    if heads:
+        return [Head.from_name(name) for name in heads], "config"
+    if n_heads == "auto":
+        limits: dict[str, Any] = {"max_heads": max_heads, "target": target}
+        return fewest_heads(model, tokens, answers, ranked, means, **limits), "auto"
+    return list(ranked[: n_heads or 0]), "ranked"
+
+
 def fewest(
     sizes: Int[np.ndarray, " size"], curve: Float[np.ndarray, " size"], target: float
 ) -> int:
@@ -122,3 +151,10 @@ def study_curves(
     )
     named = Curve("circuit", whole.sizes, whole.heads, whole.neurons)
     return [head_curve(model, ranking.heads, max_heads), named, late, mlp0]
+
+
+def circuit_table(heads: Sequence[Head], source: str) -> pd.DataFrame:
+    """The circuit's heads as a table: rank from 1, name, and how they were chosen."""
+    names = [head.name for head in heads]
+    ranks = np.arange(1, len(heads) + 1)
+    return pd.DataFrame({"rank": ranks, "head": names, "source": source}, columns=CIRCUIT_COLUMNS)

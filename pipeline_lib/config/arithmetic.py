@@ -20,6 +20,7 @@ from pipeline_lib.config.base import (
     PositionName,
     Section,
     Seed,
+    Share,
 )
 from pipeline_lib.config.heuristics import HeuristicsSection
 
@@ -128,10 +129,34 @@ class NeuronsSection(Section):
 class CircuitSection(Section):
     """The attention heads of each operator's circuit (paper, tables 1 and 2)."""
 
-    n_heads: dict[OperatorName, CountOrZero] = {"add": 6, "sub": 6, "mul": 20, "div": 6}
-    """Heads in the circuit: those with the largest mean indirect effect."""
+    n_heads: dict[OperatorName, CountOrZero | Literal["auto"]] = {
+        "add": 6,
+        "sub": 6,
+        "mul": 20,
+        "div": 6,
+    }
+    """Heads in the circuit: those with the largest mean effect; `auto` finds how many it takes."""
+    target: Share = 0.9
+    """Mean faithfulness on discovery prompts that `auto` asks for, with all MLPs."""
     heads: dict[OperatorName, Items[HeadName]] = {}
     """Named heads (layer and head from 0, `L15H13`) instead of the largest."""
+
+
+class FaithfulnessSection(Section):
+    """How much of the model's work circuits do alone, the rest mean-ablated (definitions 5)."""
+
+    prompts: Count = 50
+    """Correct evaluation prompts per operator and seed."""
+    seeds: Annotated[OrderedItems[Seed], NonEmpty] = (42, 123, 412, 436, 32879)
+    """Seeds of the choice of prompts."""
+    zero_answers: bool
+    """Whether prompts whose answer is 0 take part."""
+    max_heads: CountOrZero = 50
+    """Heads of the largest circuit on the curve over heads."""
+    sizes: Annotated[int, Field(ge=1, le=1_000)] = 20
+    """Numbers of neurons tried on the other curves, evenly spaced in logarithm."""
+    late_share: Share = 0.01
+    """Share of the late layers' neurons kept while the first MLP's are taken away."""
 
 
 class HeuristicKnockoutSection(Section):
@@ -222,6 +247,7 @@ class ArithmeticStudy(Section):
     probe: ProbeSection = ProbeSection()
     neurons: NeuronsSection
     circuit: CircuitSection = CircuitSection()
+    faithfulness: FaithfulnessSection
     heuristics: HeuristicsSection
     knockouts: KnockoutsSection
     figures: FiguresSection = FiguresSection()

@@ -7,9 +7,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline_lib.circuits.ranking import Head, prompt_effects, rank_heads
+from pipeline_lib import store
+from pipeline_lib.circuits.ranking import Head, prompt_effects
 from pipeline_lib.figures.fig02_localization import MIN_MEAN
-from pipeline_lib.figures.reading import Effects, finite_mean, per_operator, read_effects
+from pipeline_lib.figures.reading import (
+    Effects,
+    finite_mean,
+    one_per_operator,
+    per_operator,
+    read_effects,
+)
 from pipeline_lib.figures.style import COLUMN, OPERATOR_TITLES, Drawn, style
 from pipeline_lib.figures.table import table_figure
 from pipeline_lib.rng import generator
@@ -20,28 +27,29 @@ BOOTSTRAP_SEED = 0
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
-    """The table from the effects of every operator and seed."""
+    """The table from the effects of every operator and seed, and the circuits that were chosen."""
     files = per_operator(inputs, "effects", operators)
+    circuits = one_per_operator(inputs, "circuits", operators)
     parts = [
-        tabulate_heads(op, read_effects(paths), settings["circuit"]) for op, paths in files.items()
+        tabulate_heads(op, read_effects(paths), store.read_table(circuits[op], ["head", "source"]))
+        for op, paths in files.items()
     ]
     table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     return Drawn(draw_heads(table), table)
 
 
-def tabulate_heads(operator: str, effects: Effects, circuit: dict[str, Any]) -> pd.DataFrame:
+def tabulate_heads(operator: str, effects: Effects, circuit: pd.DataFrame) -> pd.DataFrame:
     """The circuit's heads with their mean effect over prompts, seeds and positions (`COLUMNS`).
 
-    Heads named in the config come in that order (source "config"); otherwise the ``n_heads`` with
-    the largest mean ("ranked"). low, high: 95 % bootstrap interval over prompts.
+    ``circuit`` has their names and how they were chosen (source): named in the config, the largest
+    means ("ranked"), or the fewest of these that are faithful ("auto"). low, high: 95 % bootstrap
+    interval over prompts.
     """
     by_prompt = prompt_effects([seed[..., :-1] for seed in effects.seeds])
     if not len(by_prompt):
         return pd.DataFrame(columns=COLUMNS)
-    named = circuit["heads"].get(operator)
     mean = finite_mean(by_prompt)
-    ranked = rank_heads(mean, circuit["n_heads"].get(operator, 0))
-    heads = [Head.from_name(name) for name in named] if named else ranked
+    heads = [Head.from_name(name) for name in circuit["head"]]
     columns = [[head.layer for head in heads], [head.head for head in heads]]
     layer, head = (np.array(column, dtype=np.int64) for column in columns)
     values = np.nan_to_num(by_prompt[:, layer, head])
@@ -56,7 +64,7 @@ def tabulate_heads(operator: str, effects: Effects, circuit: dict[str, Any]) -> 
             "low": low,
             "high": high,
             "n_prompts": len(by_prompt),
-            "source": "config" if named else "ranked",
+            "source": circuit["source"].to_numpy(),
         }
     )
 

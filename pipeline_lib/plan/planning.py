@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline_lib.config import Config
 from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import model_stages, probe_stages, table_stages
+from pipeline_lib.plan import circuit_stages, model_stages, probe_stages, table_stages
 from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_shape
 from pipeline_lib.plan.sizes import operator_sizes
@@ -32,6 +32,8 @@ STAGES = (
     table_stages.match_heuristics,
     model_stages.knock_out_heuristics,
     model_stages.knock_out_prompts,
+    circuit_stages.mean_activations,
+    circuit_stages.faithfulness,
     table_stages.figures,
 )
 

@@ -6,7 +6,7 @@ from pipeline_lib.plan.stages import Stage, Work, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
 
 SCORE_BLOCK = 64  # neurons whose maps are held at once
-FIGURES = 13  # of every model; and one table of examples for each operator
+FIGURES = 18  # of every model; and one table of examples for each operator
 MANIFEST_BYTES = 900
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -71,6 +72,13 @@ class PromptContext:
         """Token ids; the prompt's own tokens are the last four columns."""
         prefixes = {name: few_shot_text(table) for name, table in self.examples.items()}
         return self.tokens.encode(prompts, [prefixes[name] for name in prompts["operator"]])
+
+    def asked(
+        self, prompts: pd.DataFrame
+    ) -> tuple[Int64[Tensor, "prompt pos"], Int64[Tensor, " prompt"]]:
+        """Token ids of some prompts, and the tokens of their answers."""
+        answers = self.answer_ids[prompts["answer"].to_numpy(dtype=np.int64)]
+        return self.encode(prompts), torch.from_numpy(answers)
 
     def valid(self, operator: str, *, min_operand: int, max_operand: int) -> pd.DataFrame:
         """Every valid prompt of an operator that is not among its own examples."""

@@ -12,21 +12,27 @@ from pipeline_lib.artifacts.activations import join, read_activations
 from pipeline_lib.artifacts.effects import answer_tokens, columns_of
 from pipeline_lib.artifacts.maps import write_maps
 from pipeline_lib.artifacts.residuals import open_residuals
+from pipeline_lib.artifacts.means import read_means
+from pipeline_lib.artifacts.ranking import read_ranking
 from pipeline_lib.artifacts.verification import read_pairs
+from pipeline_lib.circuits.faithfulness import draw_prompts, measure_circuits
+from pipeline_lib.circuits.study import study_curves
 from pipeline_lib.config import load_config, merge, read_yaml
 from pipeline_lib.interventions.attribute import attribute
 from pipeline_lib.interventions.capture import capture, predict_tokens
+from pipeline_lib.interventions.means import mean_activations
 from pipeline_lib.interventions.patch import patch_components
 from pipeline_lib.knockouts.ablation import ablated_correctness
 from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by_heuristic
 from pipeline_lib.knockouts.by_prompt import knock_out_prompts, membership, sample
 from pipeline_lib.models.loading import load_model
+from pipeline_lib.neurons.importance import first_layer
 from pipeline_lib.plan import Expected, assumptions, make_plan
 from pipeline_lib.probing.answers import probe_answers
 from pipeline_lib.probing.tasks import sample_correct
 from pipeline_lib.probing.training import ProbeSettings
 from pipeline_lib.rng import generator
-from pipeline_lib.stimuli.arithmetic import counterfactual_prompts
+from pipeline_lib.stimuli.arithmetic import counterfactual_prompts, every_prompt
 from pipeline_lib.stimuli.context import PromptContext
 from pipeline_lib.verification.verify import verify_engine
 from tests.flops import counted
@@ -86,6 +92,8 @@ FILES = {
     "match_heuristics": ["heuristics/*_matches.csv"],
     "knock_out_heuristics": ["knockouts/*_by_heuristic.csv"],
     "knock_out_prompts": ["knockouts/*_by_prompt.csv"],
+    "mean_activations": ["means.h5"],
+    "faithfulness": ["faithfulness/*.csv", "circuits/*.csv"],
 }
 
 
@@ -258,7 +266,43 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         load = partial(load_model, folder, name="tiny-arith")
         return counted(verify_engine, load, pairs, settings.verification.patches, rng)
 
+    def all_means(operator):
+        if operator != settings.operators[0]:
+            return 0  # one job for all operators
+        every = every_prompt(
+            list(settings.operators),
+            max_operand=settings.prompts.max_operand,
+            max_number=context.tokens.max_number,
+        )
+        return counted(mean_activations, model, context.encode(every))
+
+    def faithful(operator):
+        chosen = settings.faithfulness
+        files = [study / "effects" / f"{operator}_seed{seed}.h5" for seed in seeds]
+        attributed = study / "attribution" / f"{operator}.h5"
+        ranking = read_ranking(files, attributed, settings.neurons.importance)
+        curves = study_curves(
+            model,
+            ranking,
+            ranking.heads[: settings.circuit.n_heads[operator]],
+            max_heads=chosen.max_heads,
+            n_points=chosen.sizes,
+            first_late_layer=first_layer(settings.neurons.first_heuristics_layer, model.n_layers),
+            late_share=chosen.late_share,
+        )
+        asked = draw_prompts(
+            prompts(operator, "evaluation"),
+            operator,
+            n_prompts=chosen.prompts,
+            seeds=chosen.seeds,
+            zero_answers=chosen.zero_answers,
+        )
+        means = read_means(study / "means.h5")
+        return counted(measure_circuits, model, *context.asked(asked), curves, means)
+
     return {
+        "mean_activations": all_means,
+        "faithfulness": faithful,
         "verify_engine": verified,
         "label_prompts": label,
         "cache_clean": clean,
@@ -283,10 +327,12 @@ RULES = {
     "cache_residuals": 0.01,
     "probe_answers": 0.05,  # the split by answer value can leave out some test prompts
     "neuron_maps": 0.01,
+    "mean_activations": 0.01,
 }
 # Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer
 # prompts; with a dozen neurons in a layer, as here, many do.
-AT_MOST = {"knock_out_heuristics": 0.7, "knock_out_prompts": 0.6}
+# Circuits that keep all of the first layers are ablated later.
+AT_MOST = {"knock_out_heuristics": 0.7, "knock_out_prompts": 0.6, "faithfulness": 0.7}
 
 
 @pytest.mark.parametrize("rule", RULES)

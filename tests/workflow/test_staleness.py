@@ -28,7 +28,15 @@ SCORING = {"score_heuristics"} | MATCHING
 RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | SCORING
 PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
-PATCHING = {"indirect_effects", "fig02_localization", "table02_circuit_heads"}
+CIRCUITS = {
+    "faithfulness",
+    "fig04b_faithfulness_topk",
+    "fig11_faithfulness_heads",
+    "fig12b_mlp0_topk",
+    "table01_faithfulness",
+    "table02_circuit_heads",
+}
+PATCHING = {"indirect_effects", "fig02_localization"} | CIRCUITS
 
 
 @pytest.fixture
@@ -55,7 +63,7 @@ def test_a_copied_project_is_up_to_date(project):
         ),
         (
             "{arithmetic: {neurons: {importance: mean_plus_std}}}",
-            RANKING | {"fig04a_neuron_effects"},
+            RANKING | CIRCUITS | {"fig04a_neuron_effects"},
         ),
         ("{arithmetic: {probe: {epochs: 2}}}", PROBING),
         ("{arithmetic: {probe: {prompts: 50}}}", {"cache_residuals"} | PROBING),
@@ -66,9 +74,10 @@ def test_a_copied_project_is_up_to_date(project):
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
         ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
+        ("{arithmetic: {faithfulness: {late_share: 0.1}}}", CIRCUITS),
         (
             "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
-            {"table02_circuit_heads"},
+            CIRCUITS,
         ),
         ("{arithmetic: {enabled: false}}", set()),
         ("{}", set()),

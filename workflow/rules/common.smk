@@ -42,12 +42,17 @@ FIGURES = [
     "fig02_localization",
     "fig03_probe_accuracy",
     "fig04a_neuron_effects",
+    "fig04b_faithfulness_topk",
     "fig05_heuristic_types",
     "fig06_matching_example",
     "fig07_heuristic_knockout",
     "fig08_prompt_knockout",
+    "fig11_faithfulness_heads",
+    "fig12a_mlp0_effects",
+    "fig12b_mlp0_topk",
     "fig15_neuron_iou",
     "heuristic_counts",
+    "table01_faithfulness",
     "table02_circuit_heads",
     "table03_accuracy",
 ]
@@ -172,6 +177,14 @@ def get_per_seed(path):
         return expand(pattern, operator=STUDY.operators, seed=STUDY.seeds)
 
     return inputs
+
+
+def get_effects_of_operator(wildcards):
+    """Effects of the wildcards' operator, one file per seed."""
+    pattern = (
+        f"<arithmetic>/{wildcards.model}/effects/{wildcards.operator}_seed{{seed}}.h5"
+    )
+    return expand(pattern, seed=STUDY.seeds)
 
 
 def get_verification_pairs(wildcards):

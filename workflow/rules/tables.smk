@@ -10,6 +10,7 @@ rule table02_circuit_heads:
     """Table 2: the attention heads of each operator's circuit."""
     input:
         effects=get_per_seed("effects/{operator}_seed{seed}.h5"),
+        circuits=get_per_operator("circuits/{operator}.csv"),
     output:
         **get_figure_outputs("table02_circuit_heads", "Table 02 · circuit heads"),
     log:
@@ -22,7 +23,7 @@ rule table02_circuit_heads:
     params:
         figure="table02_circuit_heads",
         operators=STUDY.operators,
-        settings=get_figure_settings("circuit"),
+        settings=get_figure_settings(),
         code=get_code("draw_figure", "pipeline_lib.figures.table02_circuit_heads"),
     message:
         "Drawing table02_circuit_heads of {wildcards.model}"

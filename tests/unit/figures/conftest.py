@@ -55,6 +55,11 @@ MATCHES = {
     "div": [],
 }
 MATCH_COLUMNS = list(match_row("pair_same", 0, 0))
+CIRCUITS = {
+    "add": [(1, "L2H1", "ranked")],
+    "sub": [(1, "L1H0", "config")],
+    "div": [(1, "L0H0", "ranked")],
+}
 NEURONS = {
     "add": [(1, 5, 0, 0.9), (1, 7, 1, 0.4), (2, 3, 0, 0.6), (2, 4, 1, 0.5)],
     "sub": [(1, 5, 0, 0.7), (2, 4, 0, 0.1)],
@@ -148,6 +153,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]
         matches = pd.DataFrame(MATCHES[operator], columns=MATCH_COLUMNS)
         store.write_table(folder / f"{operator}_matches", matches)
         store.write_table(folder / f"{operator}_evaluation", prompts)
+        circuit = pd.DataFrame(CIRCUITS[operator], columns=["rank", "head", "source"])
+        store.write_table(folder / f"{operator}_circuits", circuit)
         write_maps(folder / f"{operator}_maps", operator)
         write_attribution(folder / f"{operator}_attribution", operator)
         for seed in SEEDS:

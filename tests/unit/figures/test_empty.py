@@ -22,7 +22,7 @@ FIGURES = {
     "fig06_matching_example": (["maps", "matches"], KIND),
     "fig15_neuron_iou": (["neurons"], {}),
     "heuristic_counts": (["neurons", "matches"], KIND),
-    "table02_circuit_heads": (["effects"], {"circuit": {"heads": {}, "n_heads": {"div": 6}}}),
+    "table02_circuit_heads": (["effects", "circuits"], {}),
     "example_neurons": (["maps", "neurons", "matches"], {**KIND, "example_neurons": 10}),
 }  # fmt: skip
 CURVES = (

@@ -11,9 +11,8 @@ OPERATORS = ["add", "sub", "div"]
 
 
 def test_circuit_heads_ranked_or_named(study, write, words_of):
-    circuit = {"heads": {"sub": ["L1H0"]}, "n_heads": {"add": 1, "sub": 6, "div": 6}}
-    settings = {"dpi": 60, "circuit": circuit}
-    drawn = table02_circuit_heads.make({"effects": study("effects")}, OPERATORS, settings)
+    inputs = {"effects": study("effects"), "circuits": study("circuits")}
+    drawn = table02_circuit_heads.make(inputs, OPERATORS, {"dpi": 60})
     table = drawn.table.set_index("operator")
     assert table.index.tolist() == ["add", "sub"]
     assert table["head"].tolist() == ["L2H1", "L1H0"]
