@@ -27,15 +27,6 @@ class Curve:
         return len(self.sizes)
 
 
-def log_sizes(largest: int, n_points: int) -> Int[np.ndarray, " size"]:
-    """0, then up to ``n_points`` whole numbers from 1 to ``largest``, evenly spaced in logarithm.
-
-    Those that round to the same number are one.
-    """
-    spaced = np.geomspace(1, largest, n_points).round().astype(np.int64)
-    return np.unique(np.concatenate([[0], spaced, [largest]]))
-
-
 def places(values: Float[np.ndarray, "*layer unit"]) -> Int[np.ndarray, "*layer unit"]:
     """Each unit's place (0: the largest value) among those of its layer; ties by index."""
     order = np.argsort(-values, axis=-1, kind="stable")

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float64, Int, Int64
 from torch import Tensor
 
 from pipeline_lib.circuits.curves import Curve
+from pipeline_lib.circuits.sizes import BUDGET, LOGIT_BYTES
 from pipeline_lib.interventions.ablate import ablate_circuits
 from pipeline_lib.interventions.batching import batches
 from pipeline_lib.interventions.capture import Activations
@@ -20,8 +21,6 @@ from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import PROMPT_COLUMNS
 
-BUDGET = 256 * 2**20  # bytes of logits and of what is computed from them
-LOGIT_BYTES = 4 * 8  # the logits, in float64, and two logarithms
 MEASURED = ["curve", "size", "nl", "nl_none", "nl_model", "faithfulness", "kl", "correct"]
 
 

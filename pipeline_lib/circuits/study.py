@@ -12,12 +12,12 @@ from torch import Tensor
 from pipeline_lib.circuits.curves import (
     Curve,
     first_heads,
-    log_sizes,
     top_neurons_of_late_layers,
     top_neurons_of_mlp0,
 )
 from pipeline_lib.circuits.faithfulness import measure_circuits
 from pipeline_lib.circuits.ranking import Head, prompt_effects, rank_heads
+from pipeline_lib.circuits.sizes import log_sizes
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.models.loading import LanguageModel
 

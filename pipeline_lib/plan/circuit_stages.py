@@ -1,7 +1,6 @@
 """Cost of testing circuits: means of all activations, and runs with circuits alone."""
 
-from pipeline_lib.circuits.curves import log_sizes
-from pipeline_lib.circuits.faithfulness import BUDGET, LOGIT_BYTES
+from pipeline_lib.circuits.sizes import BUDGET, LOGIT_BYTES, log_sizes
 from pipeline_lib.plan import flops
 from pipeline_lib.plan.assumptions import PROMPT_BYTES
 from pipeline_lib.plan.sizes import EXAMPLE_TOKENS

@@ -74,7 +74,7 @@ def test_a_copied_project_is_up_to_date(project):
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
         ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
-        ("{arithmetic: {faithfulness: {late_share: 0.1}}}", CIRCUITS),
+        ("{arithmetic: {faithfulness: {late_share: 0.2}}}", CIRCUITS),
         (
             "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
             CIRCUITS,

@@ -5,12 +5,12 @@ import torch
 
 from pipeline_lib.circuits.curves import (
     first_heads,
-    log_sizes,
     places,
     top_neurons_of_late_layers,
     top_neurons_of_mlp0,
 )
 from pipeline_lib.circuits.ranking import Head
+from pipeline_lib.circuits.sizes import log_sizes
 
 RANKED = [Head(1, 0), Head(0, 1), Head(2, 1)]
 IMPORTANCE = np.array([[9.0, 1.0, 5.0, 0.0], [0.0, 3.0, 2.0, 1.0], [4.0, 4.0, -1.0, 5.0]])

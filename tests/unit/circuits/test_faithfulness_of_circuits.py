@@ -7,13 +7,22 @@ import torch
 
 from pipeline_lib.circuits.curves import Curve
 from pipeline_lib.circuits.faithfulness import (
-    LOGIT_BYTES,
     draw_prompts,
     measure_circuits,
     tabulate_curves,
 )
 from pipeline_lib.circuits.ranking import Head
-from pipeline_lib.circuits.study import Ranking, fewest, fewest_heads, ranked_heads, study_curves
+from pipeline_lib.circuits.sizes import LOGIT_BYTES
+from pipeline_lib.circuits.study import (
+    Ranking,
+    choose_heads,
+    circuit_table,
+    fewest,
+    fewest_heads,
+    head_curve,
+    ranked_heads,
+    study_curves,
+)
 from pipeline_lib.interventions import mean_activations
 from tests.unit.interventions import naive
 
@@ -222,3 +231,33 @@ def test_curves_of_the_study(llama_model):
     assert named["mlp0"].neurons[-1].sum(1).tolist() == [llama_model.d_mlp, size, size]
     for curve in curves:
         assert len(curve) == len(curve.heads) == len(curve.neurons)
+
+
+@pytest.mark.parametrize(
+    ("heads", "n_heads", "names", "source"),
+    [
+        (["L2H3"], "auto", ["L2H3"], "config"),
+        (None, 2, ["L0H0", "L1H0"], "ranked"),
+        (None, None, [], "ranked"),
+        (None, "auto", ["L0H0", "L1H0", "L2H0"], "auto"),
+    ],
+)
+def test_heads_are_named_ranked_or_found(llama_model, asked, heads, n_heads, names, source):
+    _, tokens, answers, other = asked
+    ranked = [Head(layer, head) for head in range(4) for layer in range(3)]
+    # a target out of reach: the most faithful of 0 to 3 heads
+    chosen, found = choose_heads(
+        llama_model, tokens, answers, ranked, mean_activations(llama_model, other),
+        heads=heads, n_heads=n_heads, max_heads=3, target=9.0,
+    )  # fmt: skip
+    assert found == source
+    table = circuit_table(chosen, found)
+    assert table["rank"].tolist() == list(range(1, len(chosen) + 1))
+    if n_heads == "auto" and heads is None:
+        names = names[: len(chosen)]
+        curve = head_curve(llama_model, ranked, 3)
+        means = mean_activations(llama_model, other)
+        mean = measure_circuits(llama_model, tokens, answers, [curve], means).faithfulness.mean(1)
+        assert len(chosen) == int(np.argmax(mean))
+    assert table["head"].tolist() == names
+    assert set(table["source"]) <= {source}

@@ -5,6 +5,7 @@ import pytest
 from pipeline_lib.artifacts.maps import CHUNK
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
 from pipeline_lib.plan import Expected, assumptions, flops, make_plan
+from pipeline_lib.plan.circuit_stages import n_nodes
 from pipeline_lib.plan.model_stages import MAP_CHUNK
 from pipeline_lib.plan.stages import CPU_ROWS, GPU_ROWS, Work
 from tests.project import ROOT
@@ -20,6 +21,7 @@ arithmetic:
   knockouts:
     by_heuristic: {prompts: 5, min_neurons: 2}
     by_prompt: {prompts: 6, max_per_layer: 4, step: 2}
+  faithfulness: {prompts: 6, seeds: [1, 2], max_heads: 3, sizes: 2}
 """
 VALID = 20 * 21 // 2  # operands 0 to 19, a >= b
 
@@ -34,7 +36,7 @@ def test_jobs_are_one_per_operator_and_seed(plan):
     assert jobs["label_prompts"] == jobs["cache_clean"] == jobs["attribution_patching"] == 1
     per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
     assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
-    assert jobs["figures"] == 13 + 1
+    assert jobs["figures"] == 18 + 1
 
 
 def test_flops_are_prompts_times_passes(plan):
@@ -61,6 +63,27 @@ def test_flops_are_prompts_times_passes(plan):
     assert found["knock_out_prompts"] == 6 * once + 19 * silenced
     # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, intact and silenced
     assert found["knock_out_heuristics"] == 3 * 2 * 5 * (once + silenced)
+
+
+def test_flops_of_circuits(plan):
+    planned = plan(STUDY)
+    found = {rule: stage.flops for rule, stage in by_rule(planned).items()}
+    shape = planned.shape
+    # BOS, 20 operands, the same with the operator, and 400 pairs at two positions
+    nodes = [1, 20, 20, 400, 400]
+    costs = [6 * flops.layer_flops(shape, 1, n_keys) for n_keys in range(1, 6)]
+    assert found["mean_activations"] == sum(n * c for n, c in zip(nodes, costs, strict=True))
+    # 6 prompts of two seeds: nothing, 0 to 3 heads, k = 0, 1 (512: the circuit), k = 0, 1, 512
+    once, ablated = flops.forward_flops(shape, 5), flops.ablation_flops(shape, 5, 0)
+    assert found["faithfulness"] == 12 * once + 12 * (1 + 4 + 2 + 3) * ablated
+    auto = plan(STUDY, "arithmetic: {circuit: {n_heads: {sub: auto}}}")
+    more = by_rule(auto)["faithfulness"].flops - found["faithfulness"]
+    assert more == 10 * 4 * ablated  # the discovery prompts, 0 to 3 heads
+
+
+def test_solved_examples_stand_in_front_of_every_prompt(plan):
+    few = plan(STUDY, "arithmetic: {operators: [add, sub], prompts: {few_shot: 2}}")
+    assert n_nodes(few.work) == [1, *[2] * 12, 40, 40, 800, 800]
 
 
 def test_the_engine_only_changes_the_effects(plan):
@@ -134,7 +157,9 @@ def test_an_operator_without_valid_prompts_costs_little(config):
     limits = "arithmetic: {operators: [mul], prompts: {min_operand: 100, max_operand: 110}}"
     planned = make_plan(config(limits), ROOT)[0]
     assert planned.work.sizes[0].n_valid == 0
-    free = [s for s in planned.stages if s.rule not in ("neuron_maps", "verify_engine")]
+    # value vectors, and means over operands whether valid or not, need no valid prompt
+    others = ("neuron_maps", "verify_engine", "mean_activations")
+    free = [stage for stage in planned.stages if stage.rule not in others]
     assert sum(stage.flops for stage in free) == 0
 
 

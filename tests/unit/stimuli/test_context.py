@@ -3,12 +3,13 @@
 import json
 
 import pytest
+import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.models.tokens import NumberTokens
-from pipeline_lib.stimuli.arithmetic import prompt_text
+from pipeline_lib.stimuli.arithmetic import OPERATORS, prompt_text
 from pipeline_lib.stimuli.context import PromptContext, draw_context
 
 LIMITS = {"min_operand": 0, "max_operand": 6}
@@ -60,3 +61,13 @@ def test_a_prompt_is_never_among_its_own_examples(tokenizer, tmp_path):
 def test_a_missing_context_is_told(tokenizer, tmp_path):
     with pytest.raises(ArtifactError, match="JSON"):
         PromptContext.read(tmp_path / "none.json", tokenizer)
+
+
+def test_what_is_asked_and_what_is_right(number_tokens, prompt_pairs):
+    prompts = prompt_pairs[0]
+    context = PromptContext(number_tokens, dict.fromkeys(OPERATORS, prompts.iloc[:0]))
+    tokens, answers = context.asked(prompts)
+    assert torch.equal(tokens, number_tokens.encode(prompts))
+    assert number_tokens.number_of(answers.numpy()).tolist() == prompts["answer"].tolist()
+    none, no_answers = context.asked(prompts.iloc[:0])
+    assert (none.shape, no_answers.shape) == ((0, 5), (0,))
