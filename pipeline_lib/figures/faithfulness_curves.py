@@ -9,6 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from pipeline_lib import store
 from pipeline_lib.figures.reading import one_per_operator
@@ -127,6 +128,8 @@ def draw_curves(
             _line(axes, table[table["operator"] == operator], operator, x, log=log)
         if log:
             _log_axis(axes, table[x])
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
         for row in circuits.to_dict("records") if circuits is not None else []:
             _ring(axes, row, x)
         axes.set(xlabel=label, ylabel="faithfulness")
