@@ -7,6 +7,7 @@ from pipeline_lib.interventions.ablate import (
     ablate_neurons,
     predict_ablated,
 )
+from pipeline_lib.interventions.attention import attention_patterns, iter_attention
 from pipeline_lib.interventions.attribute import Attribution, attribute, iter_attribution
 from pipeline_lib.interventions.capture import (
     Activations,
@@ -37,8 +38,10 @@ __all__ = [
     "ablate_circuits",
     "ablate_heads",
     "ablate_neurons",
+    "attention_patterns",
     "attribute",
     "capture",
+    "iter_attention",
     "iter_attribution",
     "iter_captured",
     "mean_activations",

@@ -198,17 +198,36 @@ class Block:
         mask: Float[Tensor, "query token"] | None,
     ) -> Float[Tensor, "row query head d_head"]:
         """What every query reads (z); heads that share keys go through one matrix product."""
-        n_kv = keys.shape[1]
+        n_kv, n_pos = keys.shape[1], queries.shape[1]
         group = self.n_heads // n_kv
-        n_pos = queries.shape[1]
+        z = self._weights(queries, keys, mask).to(values.dtype) @ values
+        return z.unflatten(2, (group, n_pos)).permute(0, 3, 1, 2, 4).flatten(2, 3)
+
+    def pattern(
+        self,
+        queries: Float[Tensor, "row query head d_head"],
+        keys: Cached,
+        mask: Float[Tensor, "query token"] | None,
+    ) -> Float[Tensor, "row head query token"]:
+        """How much every query attends to every token: softmax(q k^T / sqrt(d) + mask)."""
+        return self._weights(queries, keys, mask).unflatten(2, (-1, queries.shape[1])).flatten(1, 2)
+
+    def _weights(
+        self,
+        queries: Float[Tensor, "row query head d_head"],
+        keys: Cached,
+        mask: Float[Tensor, "query token"] | None,
+    ) -> Float[Tensor, "row kv_head grouped token"]:
+        """Attention weights; the heads and positions that share keys side by side, by head."""
+        n_kv, n_pos = keys.shape[1], queries.shape[1]
+        group = self.n_heads // n_kv
         grouped = queries.unflatten(2, (n_kv, group)).permute(0, 2, 3, 1, 4).flatten(2, 3)
-        exact = self.arch.scores_in_float32 or values.dtype.itemsize == 2
-        dtype = torch.float32 if exact else values.dtype
+        exact = self.arch.scores_in_float32 or keys.dtype.itemsize == 2
+        dtype = torch.float32 if exact else keys.dtype
         scores = (grouped.to(dtype) @ keys.to(dtype).transpose(2, 3)).mul_(self.scale)
         if mask is not None:
             scores.unflatten(2, (group, n_pos)).add_(mask)
-        z = _softmax(scores).to(values.dtype) @ values
-        return z.unflatten(2, (group, n_pos)).permute(0, 3, 1, 2, 4).flatten(2, 3)
+        return _softmax(scores)
 
     def _split(
         self, normed: Float[Tensor, "*entry d_model"], asking: Int64[Tensor, " query"] | None

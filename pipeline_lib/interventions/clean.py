@@ -49,7 +49,7 @@ def run_clean(model: LanguageModel, tokens: Int[Tensor, "prompt token"]) -> Clea
     Raises ActivationError for NaN or infinite logits, and ModelError for prompts that do not
     fit into the model's sliding window, where a position no longer sees all before it.
     """
-    _check_window(model, tokens.shape[1])
+    check_window(model, tokens.shape[1])
     seen: dict[str, list[Tensor]] = {name: [] for name in ("resid", "attended", "z", "mlp_post")}
 
     def keep(name: str) -> Edit:
@@ -80,7 +80,8 @@ def run_clean(model: LanguageModel, tokens: Int[Tensor, "prompt token"]) -> Clea
     )
 
 
-def _check_window(model: LanguageModel, n_tokens: int) -> None:
+def check_window(model: LanguageModel, n_tokens: int) -> None:
+    """Raise ModelError where positions of ``n_tokens`` do not see all before them."""
     window = getattr(model.hf.config, "sliding_window", None)
     if window is not None and n_tokens >= window:
         raise ModelError(
