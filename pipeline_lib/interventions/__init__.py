@@ -25,7 +25,7 @@ from pipeline_lib.interventions.patch import (
 )
 from pipeline_lib.interventions.patches import Patches
 from pipeline_lib.interventions.paths import Receiver, Sender, path_patch
-from pipeline_lib.interventions.values import value_logits
+from pipeline_lib.interventions.values import key_logits, ov_logits, value_logits
 
 __all__ = [
     "Activations",
@@ -44,7 +44,9 @@ __all__ = [
     "iter_attention",
     "iter_attribution",
     "iter_captured",
+    "key_logits",
     "mean_activations",
+    "ov_logits",
     "patch_components",
     "patch_everything",
     "patch_log_probs",

@@ -50,6 +50,7 @@ class Architecture:
     "by_kind" (q of all heads, then k, then v). ``rotary`` is how positions turn a head's entries:
     "halves" pairs entry i with i + n/2 and reads the angles from the module at ``rotary_module``;
     "pairs" pairs neighbours, with angles kept by the attention; None where positions are embedded.
+    ``mlp_ins`` are paths of what a neuron reads with: "gate" and "up" in gated MLPs, else "in".
     """
 
     model_types: ClassVar[tuple[str, ...]]
@@ -64,6 +65,7 @@ class Architecture:
     attention_norm: ClassVar[str]
     mlp: ClassVar[str]
     mlp_norm: ClassVar[str]
+    mlp_ins: ClassVar[Mapping[str, str]]
     projections: ClassVar[tuple[str, ...]]
     fused: ClassVar[Literal["by_head", "by_kind"] | None] = None
     rotary: ClassVar[Literal["halves", "pairs"] | None] = None
@@ -92,6 +94,7 @@ class LlamaLike(Architecture):
     attention_norm = "input_layernorm"
     mlp = "mlp"
     mlp_norm = "post_attention_layernorm"
+    mlp_ins: ClassVar[Mapping[str, str]] = {"gate": "mlp.gate_proj", "up": "mlp.up_proj"}
     projections = ("q_proj", "k_proj", "v_proj")
     rotary = "halves"
     rotary_module = "model.rotary_emb"
@@ -131,6 +134,7 @@ class GPTNeoX(Architecture):
     attention_norm = "input_layernorm"
     mlp = "mlp"
     mlp_norm = "post_attention_layernorm"
+    mlp_ins: ClassVar[Mapping[str, str]] = {"in": "mlp.dense_h_to_4h"}
     projections = ("query_key_value",)
     fused = "by_head"
     rotary = "halves"
@@ -171,6 +175,7 @@ class GPTJ(Architecture):
     attention_norm = "ln_1"
     mlp = "mlp"
     mlp_norm = "ln_1"
+    mlp_ins: ClassVar[Mapping[str, str]] = {"in": "mlp.fc_in"}
     projections: ClassVar[tuple[str, ...]] = ("q_proj", "k_proj", "v_proj")
     rotary: ClassVar[Literal["halves", "pairs"] | None] = "pairs"
     scores_in_float32 = True
@@ -204,6 +209,7 @@ class GPT2(GPTJ):
     attention_out = "attn.c_proj"
     mlp_out = "mlp.c_proj"
     mlp_norm = "ln_2"
+    mlp_ins: ClassVar[Mapping[str, str]] = {"in": "mlp.c_fc"}
     projections = ("c_attn",)
     fused = "by_kind"
     rotary = None

@@ -122,6 +122,10 @@ class LanguageModel:
         """What each MLP neuron writes: row n of W_out is the value vector of neuron n."""
         return _in_out_weight(self.mlp_outs[layer])
 
+    def w_in(self, layer: int, name: str) -> Float[Tensor, "d_mlp d_model"]:
+        """What each MLP neuron reads with, by name: "gate" or "up" of a gated MLP, else "in"."""
+        return _in_out_weight(self.layers[layer].get_submodule(self.arch.mlp_ins[name])).T
+
 
 def _in_out_weight(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:
     weight: Tensor = projection.weight  # type: ignore[assignment]
