@@ -44,3 +44,25 @@ def wilson_interval(
     centre = (share + spread / 2) / (1 + spread)
     half = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+
+def permutation_p_value(
+    first: Float[np.ndarray, " one"],
+    second: Float[np.ndarray, " other"],
+    rng: np.random.Generator,
+    n: int = 10_000,
+) -> float:
+    """Two-sided p-value of the difference of two groups' means, under exchanged group labels.
+
+    (1 + permutations with a difference at least as large) / (1 + ``n``), so never 0. NaN where a
+    group is empty.
+    """
+    if not len(first) or not len(second):
+        return float("nan")
+    values = np.concatenate([first, second]).astype(np.float64)
+    values -= values.mean()  # the sum of one group then tells the difference of the means
+    sums = np.array([rng.permutation(values)[: len(first)].sum() for _ in range(n)])
+    found = values[: len(first)].sum()
+    # permutations that give the same difference may round differently
+    margin = 1e-9 * np.abs(values).sum()
+    return float((1 + (np.abs(sums) >= np.abs(found) - margin).sum()) / (1 + n))

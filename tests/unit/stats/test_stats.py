@@ -1,9 +1,16 @@
 """Intervals, against numbers known from elsewhere."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from pipeline_lib.stats import bootstrap_mean_interval, resampled_means, wilson_interval
+from pipeline_lib.stats import (
+    bootstrap_mean_interval,
+    permutation_p_value,
+    resampled_means,
+    wilson_interval,
+)
 
 
 def test_interval_of_equal_values_is_the_value():
@@ -58,3 +65,21 @@ def test_resampled_means_share_their_draws():
 def test_nothing_can_be_resampled_from_nothing():
     with pytest.raises(ValueError, match="empty"):
         resampled_means(np.empty((0, 2)), np.random.default_rng(0))
+
+
+def test_permutation_p_value_is_that_of_all_splits():
+    first, second = np.array([1.0, 2.0, 3.5, 9.0]), np.array([0.0, 1.5, 2.5])
+    values = np.concatenate([first, second])
+    splits = [list(split) for split in combinations(range(7), 4)]
+    means = [values[s].mean() - np.delete(values, s).mean() for s in splits]
+    exact = np.mean(np.abs(means) >= abs(first.mean() - second.mean()) - 1e-12)
+    found = permutation_p_value(first, second, np.random.default_rng(0), n=20_000)
+    assert found == pytest.approx(exact, abs=0.015)
+    swapped = permutation_p_value(second, first, np.random.default_rng(0), n=20_000)
+    assert swapped == pytest.approx(exact, abs=0.015)
+
+
+def test_permutation_p_value_is_never_zero_and_needs_both_groups():
+    far = permutation_p_value(np.zeros(20), np.ones(20), np.random.default_rng(0), n=99)
+    assert far == 0.01
+    assert np.isnan(permutation_p_value(np.zeros(0), np.ones(3), np.random.default_rng(0)))
