@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from pipeline_lib import store
+from pipeline_lib.errors import ArtifactError
 from pipeline_lib.interventions.capture import iter_captured
 from pipeline_lib.interventions.values import value_logits
 from pipeline_lib.logs import progress
@@ -130,6 +131,35 @@ def prompt_index(artifact: store.Artifact, operator: str) -> pd.DataFrame:
     """The prompts of a map artifact's columns, as a prompt table."""
     columns = {name: artifact.read(name) for name in ("a", "b", "answer")}
     return pd.DataFrame({"operator": operator, **columns})
+
+
+def read_activations_of(
+    artifact: store.Artifact, prompts: pd.DataFrame
+) -> Float[np.ndarray, "neuron prompt"]:
+    """K map of every neuron at some prompts (columns a, b), as float32; a neuron at a time.
+
+    Raises ArtifactError for a prompt that the maps do not hold.
+    """
+    columns = {(int(a), int(b)): place for place, (a, b) in enumerate(_operands(artifact))}
+    wanted = zip(prompts["a"].tolist(), prompts["b"].tolist(), strict=True)
+    try:
+        places = np.array([columns[pair] for pair in wanted], dtype=np.int64)
+    except KeyError as error:
+        raise ArtifactError(
+            "the maps do not hold a prompt",
+            where=artifact.path,
+            value=error.args[0],
+            hint=store.RERUN_HINT,
+        ) from None
+    n_neurons = len(neuron_index(artifact))
+    found = np.zeros((n_neurons, len(places)), dtype=np.float32)
+    for row in range(n_neurons if len(places) else 0):
+        found[row] = artifact.read("k_map", row)[places]
+    return found
+
+
+def _operands(artifact: store.Artifact) -> Int64[np.ndarray, "prompt 2"]:
+    return np.stack([artifact.read("a"), artifact.read("b")], axis=1)
 
 
 def read_maps(artifact: store.Artifact, operator: str, rows: slice | list[int]) -> Maps:

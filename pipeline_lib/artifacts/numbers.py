@@ -117,8 +117,14 @@ def write_outputs(
     w_out = model.w_out(layer).float().cpu()
     for table in progress(prompts.values(), "MLP outputs"):
         if len(table):
-            sites, where = ("mlp_post",), {"layers": [layer], "positions": [-1]}
-            run = capture(model, encode(table), sites, **where, keep_logits=False)
+            run = capture(
+                model,
+                encode(table),
+                ("mlp_post",),
+                layers=[layer],
+                positions=[-1],
+                keep_logits=False,
+            )
             parts.append((run.site("mlp_post")[:, 0, 0].float() @ w_out).numpy())
     rows = pd.concat([prompts[name][["a", "b", "answer"]] for name in names]).astype(np.int64)
     operator = np.repeat(np.arange(len(names)), [len(prompts[name]) for name in names])

@@ -18,6 +18,10 @@ from pipeline_lib.errors import ArtifactError
 EFFECTS_KIND = "effects"
 ATTRIBUTION_KIND = "attribution"
 MAPS_KIND = "maps"
+PATTERNS_KIND = "attention_patterns"
+MLP0_KIND = "mlp0_numbers"
+KEYS_KIND = "key_vectors"
+OUTPUTS_KIND = "mlp_outputs"
 MATCH_COLUMNS = (
     "kind", "layer", "neuron", "heuristic", "label", "type", "map", "side", "score", "base_rate",
     "corrected_score",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline_lib.artifacts import attribution, effects, maps
+from pipeline_lib.artifacts import attention, attribution, effects, maps, numbers
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.figures import reading
 from pipeline_lib.heuristics import MATCH_COLUMNS
@@ -14,6 +14,10 @@ def test_names_written_out_are_those_of_the_rooms_that_write():
     assert reading.EFFECTS_KIND == effects.KIND
     assert reading.ATTRIBUTION_KIND == attribution.KIND
     assert reading.MAPS_KIND == maps.KIND
+    assert reading.PATTERNS_KIND == attention.PATTERNS_KIND
+    assert reading.MLP0_KIND == numbers.MLP0_KIND
+    assert reading.KEYS_KIND == numbers.KEYS_KIND
+    assert reading.OUTPUTS_KIND == numbers.OUTPUTS_KIND
     assert set(reading.MATCH_COLUMNS) <= set(MATCH_COLUMNS)
     assert tuple(kind.type_name for kind in HEURISTIC_TYPES) == reading.HEURISTIC_TYPES
 
