@@ -25,9 +25,13 @@ from pipeline_lib.figures.style import (
 )
 from pipeline_lib.measures.components import principal_plane
 
-COLUMNS = ["operator", "a", "b", "answer", "parity", "last_digit", "pc1", "pc2"]
-COLUMNS += ["explained1", "explained2"]
-QUANTITIES = {"answer": "answer", "parity": "parity of the answer", "last_digit": "last digit"}
+COLUMNS = ["operator", "a", "b", "answer", "answer_rank", "parity", "last_digit"]
+COLUMNS += ["pc1", "pc2", "explained1", "explained2"]
+QUANTITIES = {
+    "answer_rank": "rank of the answer",
+    "parity": "parity of the answer",
+    "last_digit": "last digit",
+}
 ORDERED = "cividis"
 PARITY = ListedColormap([OPERATOR_COLOURS["add"], OPERATOR_COLOURS["sub"]])
 
@@ -46,12 +50,14 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
 def tabulate_places(prompts: pd.DataFrame, vectors: np.ndarray) -> pd.DataFrame:
     """Place of every prompt on its operator's first two principal components (`COLUMNS`).
 
-    explained1, explained2: the components' shares of the variance.
+    answer_rank: share of the operator's prompts whose answer is not larger (ties: their mean), for
+    answers crowd near 0; explained1, explained2: the components' shares of the variance.
     """
     parts = [pd.DataFrame(columns=COLUMNS)] if prompts.empty else []
     for _, rows in prompts.groupby("operator", sort=False):
         plane = principal_plane(vectors[rows.index])
         placed = rows.assign(
+            answer_rank=rows["answer"].rank(pct=True),
             parity=rows["answer"] % 2,
             last_digit=rows["answer"] % 10,
             pc1=plane.places[:, 0],
@@ -77,9 +83,9 @@ def draw_places(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
                 if rows.empty:
                     say(axes, "no correct prompts")
                     continue
-                _panel(axes, rows, quantity, *_colours(quantity, table))
+                _panel(axes, rows, quantity, *_colours(quantity))
         for column, (quantity, label) in enumerate(QUANTITIES.items()):
-            norm, colours = _colours(quantity, table)
+            norm, colours = _colours(quantity)
             bar = figure.colorbar(
                 ScalarMappable(norm, colours), ax=grid[:, column], location="bottom",
                 aspect=30, pad=0.02, label=label,
@@ -88,19 +94,21 @@ def draw_places(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
         return figure
 
 
-def _colours(quantity: str, table: pd.DataFrame) -> tuple[Normalize, Colormap]:
+def _colours(quantity: str) -> tuple[Normalize, Colormap]:
     """Scale and colours of a quantity; one scale for all operators."""
     if quantity == "parity":
         return BoundaryNorm([-0.5, 0.5, 1.5], 2), PARITY
     if quantity == "last_digit":
         return BoundaryNorm(np.arange(11) - 0.5, 10), matplotlib.colormaps[ORDERED].resampled(10)
-    return Normalize(0, float(table["answer"].max())), matplotlib.colormaps[ORDERED]
+    return Normalize(0, 1), matplotlib.colormaps[ORDERED]
 
 
 def _ticks(bar: Axes, quantity: str) -> None:
     if quantity == "parity":
         bar.set_xticks([0, 1], ["even", "odd"])
-    elif quantity == "last_digit":
+    elif quantity == "answer_rank":
+        bar.set_xticks([0, 1], ["smallest", "largest"])
+    else:
         bar.set_xticks(range(10), [str(digit) for digit in range(10)])
     bar.tick_params(which="minor", length=0)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline_lib import store
 from pipeline_lib.figures.reading import one_per_operator
@@ -96,11 +97,9 @@ def _panel(axes: Axes, prompts: pd.DataFrame, test: pd.Series, colour: str) -> N
     axes.set_xticks([0, 1], names)
     axes.set_xlim(-0.5, 1.5)
     axes.margins(y=0.12)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=quantity == "n_neurons"))
     if np.isfinite(test["p_value"]):
-        axes.text(
-            0.5, 1.0, _said(float(test["p_value"])), transform=axes.transAxes,
-            ha="center", va="top", fontsize=SMALL,
-        )  # fmt: skip
+        axes.set_title(f"{axes.get_title()}\n{_said(float(test['p_value']))}".strip())
 
 
 def _group(axes: Axes, place: int, values: np.ndarray, colour: str) -> None:

@@ -29,6 +29,7 @@ from pipeline_lib.measures.attention import SOURCES, mean_patterns
 from pipeline_lib.rng import generator
 
 N_HEADS, PER_ROW = 6, 3
+LIMITS = {"vmin": 0.0, "vmax": 1.0}
 BOOTSTRAP_SEED = 0
 TICKS = {
     "before": "before", "operand1": "op 1", "operator": "sign", "operand2": "op 2", "equals": "=",
@@ -79,6 +80,10 @@ def draw_patterns(table: pd.DataFrame, n_operators: int) -> Figure:
             axes.set_axis_off()
         for axes, (_, rows) in zip(grid.ravel(), groups, strict=False):
             _panel(axes, rows, n_operators)
+        for line in grid:
+            line[0].set_ylabel("attending")
+        for axes in grid[-1]:
+            axes.set_xlabel("attended to")
         scale = ScalarMappable(Normalize(0, 1), colour_map(SEQUENTIAL))
         bar = figure.colorbar(scale, ax=grid, aspect=30, pad=0.01)
         bar.set_label(f"mean attention over {table['n_prompts'].iloc[0]} prompts (± 95 % interval)")
@@ -91,8 +96,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, n_operators: int) -> None:
         rows[name].to_numpy(float).reshape(shape) for name in ("mean", "low", "high")
     )
     colours = colour_map(SEQUENTIAL)
-    axes.imshow(mean, cmap=colours, vmin=0, vmax=1)
-    # a position never attends to what follows it
+    # a position never attends to what follows it: left blank
+    blank = np.triu(np.ones(shape, dtype=bool), 1)
+    axes.imshow(np.ma.masked_where(blank, mean), cmap=colours.with_extremes(bad="white"), **LIMITS)
     for query, source in zip(*np.tril_indices(len(SOURCES)), strict=True):
         half = (high[query, source] - low[query, source]) / 2
         axes.text(
@@ -102,7 +108,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, n_operators: int) -> None:
     names = [TICKS[name] for name in SOURCES]
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="attended to", ylabel="attending")
     first = rows.iloc[0]
     name = Head(int(first["layer"]), int(first["head"])).name
     axes.set_title(f"{name}  (circuit of {int(first['n_operators'])} of {n_operators} operators)")

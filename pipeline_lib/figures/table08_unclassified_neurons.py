@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ from pipeline_lib.figures.style import OPERATOR_TITLES, PAGE, Drawn, style
 from pipeline_lib.figures.table import table_figure
 
 COLUMNS = ["operator", "layer", "neuron", "importance", "promoted", "suppressed"]
+ABSENT = "–"
 COUNTS = ["n_unclassified", "n_neurons"]
 
 
@@ -29,16 +31,24 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
         with store.open_artifact(files["maps"][operator], MAPS_KIND) as artifact:
             logits = read_value_logits(artifact, chosen)
         told = tabulate_neurons(operator, chosen.assign(heuristics=""), logits)
-        parts.append(told[COLUMNS].assign(**{name: chosen[name] for name in COUNTS}))
-    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+        told = told[COLUMNS].assign(**{name: chosen[name] for name in COUNTS})
+        parts.append(told if len(told) else _none(operator, len(neurons)))
+    table = pd.concat(parts, ignore_index=True).astype(dict.fromkeys([*KEY, *COUNTS], "Int64"))
     return Drawn(draw_unclassified(table), table)
+
+
+def _none(operator: str, n_neurons: int) -> pd.DataFrame:
+    """The one row of an operator without unclassified neurons."""
+    row = {"operator": operator, "promoted": "", "suppressed": "", "importance": np.nan}
+    counts = {"n_unclassified": 0, "n_neurons": n_neurons}
+    return pd.DataFrame([row | counts]).reindex(columns=[*COLUMNS, *COUNTS])
 
 
 def choose_unclassified(neurons: pd.DataFrame, matches: pd.DataFrame, count: int) -> pd.DataFrame:
     """The ``count`` most important neurons without a match; how many there are, of how many."""
     classified = set(zip(matches["layer"], matches["neuron"], strict=True))
     keys = zip(neurons["layer"], neurons["neuron"], strict=True)
-    held = neurons[[key not in classified for key in keys]]
+    held = neurons[np.array([key not in classified for key in keys], dtype=bool)]
     order = ["importance", *KEY]
     first = held.sort_values(order, ascending=[False, True, True], ignore_index=True).head(count)
     return first.assign(n_unclassified=len(held), n_neurons=len(neurons))
@@ -46,7 +56,8 @@ def choose_unclassified(neurons: pd.DataFrame, matches: pd.DataFrame, count: int
 
 def draw_unclassified(table: pd.DataFrame) -> Figure:
     """The table at the width of a page."""
-    names = [neuron_name(*key) for key in zip(table["layer"], table["neuron"], strict=True)]
+    keys = zip(table["layer"], table["neuron"], strict=True)
+    names = [ABSENT if pd.isna(neuron) else neuron_name(layer, neuron) for layer, neuron in keys]
     counts = zip(table["operator"], table["n_unclassified"], table["n_neurons"], strict=True)
     cells = pd.DataFrame(
         {
@@ -54,13 +65,16 @@ def draw_unclassified(table: pd.DataFrame) -> Figure:
                 f"{OPERATOR_TITLES[op]} ({n} of {total})" for op, n, total in counts
             ],
             "neuron": names,
-            "importance": [f"{value:.3f}" for value in table["importance"]],
-            "promotes": [text.replace(" ", ", ") for text in table["promoted"]],
-            "suppresses": [text.replace(" ", ", ") for text in table["suppressed"]],
+            "importance": [_shown(value) for value in table["importance"]],
+            "promotes": [text.replace(" ", ", ") or ABSENT for text in table["promoted"]],
+            "suppresses": [text.replace(" ", ", ") or ABSENT for text in table["suppressed"]],
         }
     )
     with style():
         return table_figure(
             cells, width=PAGE, right=("importance",), group="operator (unclassified)",
-            empty="no neuron is unclassified: every one matches a heuristic, or there are none",
         )  # fmt: skip
+
+
+def _shown(importance: float) -> str:
+    return ABSENT if np.isnan(importance) else f"{importance:.3f}"
