@@ -29,7 +29,6 @@ from pipeline_lib.measures.attention import SOURCES, mean_patterns
 from pipeline_lib.rng import generator
 
 N_HEADS, PER_ROW = 6, 3
-LIMITS = {"vmin": 0.0, "vmax": 1.0}
 BOOTSTRAP_SEED = 0
 TICKS = {
     "before": "before", "operand1": "op 1", "operator": "sign", "operand2": "op 2", "equals": "=",
@@ -98,8 +97,10 @@ def _panel(axes: Axes, rows: pd.DataFrame, n_operators: int) -> None:
     colours = colour_map(SEQUENTIAL)
     # a position never attends to what follows it: left blank
     blank = np.triu(np.ones(shape, dtype=bool), 1)
-    axes.imshow(np.ma.masked_where(blank, mean), cmap=colours.with_extremes(bad="white"), **LIMITS)
-    for query, source in zip(*np.tril_indices(len(SOURCES)), strict=True):
+    axes.imshow(
+        np.ma.masked_where(blank, mean), cmap=colours.with_extremes(bad="white"), vmin=0, vmax=1
+    )
+    for query, source in np.argwhere(~blank).tolist():
         half = (high[query, source] - low[query, source]) / 2
         axes.text(
             source, query, f"{mean[query, source]:.2f}\n±{half:.2f}", ha="center", va="center",

@@ -57,7 +57,10 @@ def choose_unclassified(neurons: pd.DataFrame, matches: pd.DataFrame, count: int
 def draw_unclassified(table: pd.DataFrame) -> Figure:
     """The table at the width of a page."""
     keys = zip(table["layer"], table["neuron"], strict=True)
-    names = [ABSENT if pd.isna(neuron) else neuron_name(layer, neuron) for layer, neuron in keys]
+    names = [
+        ABSENT if pd.isna(neuron) else neuron_name(int(layer), int(neuron))
+        for layer, neuron in keys
+    ]
     counts = zip(table["operator"], table["n_unclassified"], table["n_neurons"], strict=True)
     cells = pd.DataFrame(
         {
