@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from pipeline_lib import store
 from pipeline_lib.circuits.ranking import Head
-from pipeline_lib.figures.reading import PATTERNS_KIND, paths, per_operator, read_effects
+from pipeline_lib.figures.reading import PATTERNS_KIND, paths
 from pipeline_lib.figures.style import (
     PAGE,
     SEQUENTIAL,
@@ -24,7 +24,7 @@ from pipeline_lib.figures.style import (
     new_figure,
     style,
 )
-from pipeline_lib.figures.table02_circuit_heads import tabulate_heads
+from pipeline_lib.figures.table02_circuit_heads import tabulate_circuits
 from pipeline_lib.measures.attention import SOURCES, mean_patterns
 from pipeline_lib.rng import generator
 
@@ -36,12 +36,8 @@ TICKS = {
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
-    """The figure from the patterns of all operators and the effects of every operator and seed."""
-    files = per_operator(inputs, "effects", operators)
-    circuits = [
-        tabulate_heads(op, read_effects(found), settings["circuit"]) for op, found in files.items()
-    ]
-    general = general_heads(pd.concat([part for part in circuits if len(part)] or circuits))
+    """The figure from the patterns, the circuits, and the effects of every operator and seed."""
+    general = general_heads(tabulate_circuits(inputs, operators))
     with store.open_artifact(paths(inputs["patterns"])[0], PATTERNS_KIND) as artifact:
         patterns = artifact.read("pattern")
     heads = [Head.from_name(name) for name in general["head"]]

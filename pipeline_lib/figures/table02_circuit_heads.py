@@ -28,14 +28,19 @@ BOOTSTRAP_SEED = 0
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
     """The table from the effects of every operator and seed, and the circuits that were chosen."""
+    table = tabulate_circuits(inputs, operators)
+    return Drawn(draw_heads(table), table)
+
+
+def tabulate_circuits(inputs: dict[str, Any], operators: Sequence[str]) -> pd.DataFrame:
+    """The heads of every operator's circuit (`COLUMNS`), read from "effects" and "circuits"."""
     files = per_operator(inputs, "effects", operators)
     circuits = one_per_operator(inputs, "circuits", operators)
     parts = [
         tabulate_heads(op, read_effects(paths), store.read_table(circuits[op], ["head", "source"]))
         for op, paths in files.items()
     ]
-    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-    return Drawn(draw_heads(table), table)
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 def tabulate_heads(operator: str, effects: Effects, circuit: pd.DataFrame) -> pd.DataFrame:

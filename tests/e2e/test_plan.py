@@ -11,9 +11,9 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join, read_activations
 from pipeline_lib.artifacts.effects import answer_tokens, columns_of
 from pipeline_lib.artifacts.maps import write_maps
-from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.artifacts.means import read_means
 from pipeline_lib.artifacts.ranking import read_ranking
+from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.artifacts.verification import read_pairs
 from pipeline_lib.circuits.faithfulness import draw_prompts, measure_circuits
 from pipeline_lib.circuits.study import study_curves

@@ -14,7 +14,6 @@ from pipeline_lib import store
 from pipeline_lib.measures.attention import SOURCES
 from pipeline_lib.stimuli.arithmetic import POSITIONS
 
-CIRCUIT = {"circuit": {"heads": {}, "n_heads": {"add": 1, "sub": 1, "div": 1}}}
 KIND = {"kind": "hybrid", "example_neurons": 10}
 
 
@@ -102,15 +101,16 @@ def write_patterns(path, n_prompts):
 
 def test_patterns_of_the_general_heads(study, tmp_path, write, words_of):
     patterns = write_patterns(tmp_path / "patterns", 3)
-    inputs = {"patterns": patterns, "effects": study("effects")}
-    drawn = fig14.make(inputs, ["add", "sub", "div"], CIRCUIT)
-    # L2H1 leads in both operators that have prompts
-    assert len(drawn.table) == len(SOURCES) ** 2
-    cell = drawn.table.set_index(["query", "source"]).loc[("equals", "operand1")]
-    assert (cell["layer"], cell["head"], cell["n_operators"]) == (2, 1, 2)
+    inputs = {"patterns": patterns, "effects": study("effects"), "circuits": study("circuits")}
+    drawn = fig14.make(inputs, ["add", "sub", "div"], {})
+    # one head in the circuit of each of the two operators that have prompts
+    assert len(drawn.table) == 2 * len(SOURCES) ** 2
+    cells = drawn.table.set_index(["layer", "head", "query", "source"])
+    cell = cells.loc[(2, 1, "equals", "operand1")]
+    assert cell["n_operators"] == 1
     assert cell["mean"] == pytest.approx(0.4)
     assert 0.2 <= cell["low"] < 0.4 < cell["high"] <= 0.6
-    assert "L2H1  (circuit of 2 of 3 operators)" in words_of(drawn)
+    assert "L2H1  (circuit of 1 of 3 operators)" in words_of(drawn)
     write(drawn)
 
 
@@ -123,9 +123,9 @@ def test_general_heads_serve_most_operators_first():
 
 def test_no_patterns(study, tmp_path, write, words_of):
     patterns = write_patterns(tmp_path / "patterns", 0)
-    drawn = fig14.make(
-        {"patterns": patterns, "effects": study("effects", ["div"])}, ["div"], CIRCUIT
-    )
+    inputs = {"patterns": patterns}
+    inputs |= {name: study(name, ["div"]) for name in ("effects", "circuits")}
+    drawn = fig14.make(inputs, ["div"], {})
     assert "no operator" in words_of(drawn)
     write(drawn)
 
