@@ -44,10 +44,12 @@ include: "workflow/rules/neurons.smk"
 include: "workflow/rules/heuristics.smk"
 include: "workflow/rules/knockouts.smk"
 include: "workflow/rules/faithfulness.smk"
+include: "workflow/rules/heads.smk"
 include: "workflow/rules/figures_localization.smk"
 include: "workflow/rules/figures_heuristics.smk"
 include: "workflow/rules/figures_knockouts.smk"
 include: "workflow/rules/figures_faithfulness.smk"
+include: "workflow/rules/figures_heads.smk"
 include: "workflow/rules/tables.smk"
 
 

@@ -159,6 +159,37 @@ class FaithfulnessSection(Section):
     """Share of the late layers' neurons kept while the first MLP's are taken away."""
 
 
+class HeadsSection(Section):
+    """What attention heads look at and write (definitions 9)."""
+
+    prompts: Count = 100
+    """Correct evaluation prompts per operator whose attention patterns are kept."""
+    operands: Annotated[int, Field(ge=1, le=10_000)] = 150
+    """Operands smaller than this number are in the pictures of the attention from "="."""
+    ov_source: Literal["unembedding", "embedding"] = "unembedding"
+    """Vector of a number that OV maps start from: its unembedding (the paper) or embedding."""
+    seed: Seed = 42
+    """Seed of the choice of prompts."""
+
+
+class EmbeddingsSection(Section):
+    """What the last MLP writes, as points of a plane (definitions 9)."""
+
+    prompts: Count = 1_000
+    """Correct evaluation prompts per operator."""
+    seed: Seed = 42
+    """Seed of the choice of prompts."""
+
+
+class FailuresSection(Section):
+    """What associated neurons add on right and on wrong answers (paper, figure 9)."""
+
+    prompts: Count = 50
+    """Correct prompts per operator, and as many incorrect ones."""
+    seed: Seed = 42
+    """Seed of the choice of prompts."""
+
+
 class HeuristicKnockoutSection(Section):
     """Accuracy without the neurons of one heuristic (paper, figure 7)."""
 
@@ -248,7 +279,10 @@ class ArithmeticStudy(Section):
     neurons: NeuronsSection
     circuit: CircuitSection = CircuitSection()
     faithfulness: FaithfulnessSection
+    heads: HeadsSection = HeadsSection()
+    embeddings: EmbeddingsSection = EmbeddingsSection()
     heuristics: HeuristicsSection
+    failures: FailuresSection = FailuresSection()
     knockouts: KnockoutsSection
     figures: FiguresSection = FiguresSection()
 

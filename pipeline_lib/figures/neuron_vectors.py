@@ -26,7 +26,7 @@ VECTORS = {"gate": "key (gate)", "up": "key (up)", "in": "key", "out": "value"}
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
     """The table of the operator whose maps, key vectors and top neurons are given."""
-    maps, keys, neurons = (paths(inputs[name])[0] for name in ("maps", "keys", "neurons"))
+    maps, keys, neurons = (paths(inputs[name])[0] for name in ("maps", "key_vectors", "neurons"))
     order = ["importance", *KEY]
     chosen = store.read_table(neurons, order).sort_values(order, ascending=[False, True, True])
     chosen = chosen.head(settings["example_neurons"]).reset_index(drop=True)

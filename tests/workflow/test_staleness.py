@@ -69,7 +69,7 @@ def test_a_copied_project_is_up_to_date(project):
         ("{arithmetic: {probe: {prompts: 50}}}", {"cache_residuals"} | PROBING),
         (
             "{arithmetic: {neurons: {first_heuristics_layer: auto}}}",
-            RANKING | {"fig04a_neuron_effects"},
+            RANKING | CIRCUITS | {"fig04a_neuron_effects"},
         ),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
         ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),

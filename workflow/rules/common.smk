@@ -47,14 +47,19 @@ FIGURES = [
     "fig06_matching_example",
     "fig07_heuristic_knockout",
     "fig08_prompt_knockout",
+    "fig09_failure_modes",
     "fig11_faithfulness_heads",
     "fig12a_mlp0_effects",
     "fig12b_mlp0_topk",
+    "fig13_mlp0_neurons",
+    "fig14_attention_patterns",
     "fig15_neuron_iou",
+    "embeddings",
     "heuristic_counts",
     "table01_faithfulness",
     "table02_circuit_heads",
     "table03_accuracy",
+    "table08_unclassified_neurons",
 ]
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",
@@ -79,6 +84,29 @@ def get_settings(*keys):
         for key in keys:
             section = section[key]
         return section
+
+    return settings
+
+
+def get_neuron_settings(*keys):
+    """Params function: neuron settings that are read, and what says which layer is the first."""
+
+    def settings(wildcards):
+        neurons = CONFIG.arithmetic_for(wildcards.model).neurons
+        keys_read = [*keys, "first_heuristics_layer"]
+        if neurons.first_heuristics_layer == "auto":
+            keys_read += ["readable_accuracy"]
+        return {key: getattr(neurons, key) for key in keys_read}
+
+    return settings
+
+
+def get_section(section, *keys):
+    """Params function: the values of some keys of one section of the study."""
+
+    def settings(wildcards):
+        values = CONFIG.arithmetic_for(wildcards.model).model_dump(mode="json")
+        return {key: values[section][key] for key in keys}
 
     return settings
 
@@ -211,11 +239,11 @@ def get_figure_settings(*keys):
     return settings
 
 
-def get_figure_outputs(name, title):
+def get_figure_outputs(name, title, caption=None):
     """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report."""
     path = f"<figures>/arithmetic/{{model}}/{name}"
     in_report = {
-        "caption": f"../report/{name}.rst",
+        "caption": f"../report/{caption or name}.rst",
         "category": "Arithmetic",
         "subcategory": "{model}",
     }
@@ -235,7 +263,11 @@ def get_all_figures(wildcards):
     return expand(
         "<figures>/arithmetic/{model}/{figure}.{format}",
         model=STUDY.models if STUDY.enabled else [],
-        figure=[*FIGURES, *(OPERATOR_TABLES[name] for name in STUDY.operators)],
+        figure=[
+            *FIGURES,
+            *(OPERATOR_TABLES[name] for name in STUDY.operators),
+            *(f"vectors_{name}" for name in STUDY.operators),
+        ],
         format=FORMATS,
     )
 

@@ -41,6 +41,7 @@ rule faithfulness:
         means="<arithmetic>/{model}/means.h5",
         effects=get_effects_of_operator,
         attribution="<arithmetic>/{model}/attribution/{operator}.h5",
+        probes=get_probes_for_auto,
         discovery="<arithmetic>/{model}/prompts/{operator}/discovery.csv",
         evaluation="<arithmetic>/{model}/prompts/{operator}/evaluation.csv",
     output:
@@ -58,8 +59,7 @@ rule faithfulness:
         gpu=get_gpus,
     params:
         model=get_model_settings,
-        importance=get_settings("neurons", "importance"),
-        first_heuristics_layer=get_settings("neurons", "first_heuristics_layer"),
+        neurons=get_neuron_settings("importance"),
         circuit=get_settings("circuit"),
         settings=get_settings("faithfulness"),
         code=get_code("faithfulness"),

@@ -21,7 +21,7 @@ rule rank_neurons:
         mem_mb=1000,
         runtime=10,
     params:
-        neurons=get_settings("neurons"),
+        neurons=get_neuron_settings("importance", "per_layer"),
         code=get_code("rank_neurons"),
     message:
         "Ranking the neurons of {wildcards.model} for {wildcards.operator}"

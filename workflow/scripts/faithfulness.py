@@ -8,6 +8,7 @@ from pipeline_lib.circuits.study import choose_heads, circuit_table, study_curve
 from pipeline_lib.logs import job
 from pipeline_lib.models.manifest import open_model
 from pipeline_lib.neurons.importance import first_layer
+from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.stimuli.context import PromptContext
 
 with job(snakemake.log[0]):
@@ -15,8 +16,10 @@ with job(snakemake.log[0]):
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     context = PromptContext.read(snakemake.input.context, model.tokenizer)
     means = read_means(snakemake.input.means)
+    probes = [store.read_table(path) for path in snakemake.input.probes]
+    neurons = resolve_first_layer(snakemake.params.neurons, probes)
     ranking = read_ranking(
-        snakemake.input.effects, snakemake.input.attribution, snakemake.params.importance
+        snakemake.input.effects, snakemake.input.attribution, neurons["importance"]
     )
     asked = context.asked(store.read_table(snakemake.input.discovery))
     circuit = {key: snakemake.params.circuit[key].get(operator) for key in ("heads", "n_heads")}
@@ -28,7 +31,7 @@ with job(snakemake.log[0]):
         heads,
         max_heads=settings["max_heads"],
         n_points=settings["sizes"],
-        first_late_layer=first_layer(snakemake.params.first_heuristics_layer, model.n_layers),
+        first_late_layer=first_layer(neurons["first_heuristics_layer"], model.n_layers),
         late_share=settings["late_share"],
     )
     choice = {key: settings[key] for key in ("seeds", "zero_answers")}

@@ -195,7 +195,7 @@ def write_keys(path, neurons):
 
 def test_vectors_of_the_most_important_neurons(study, tmp_path, write):
     keys = write_keys(tmp_path / "keys", [(2, 4), (1, 5)])
-    inputs = {name: study(name, ["sub"]) for name in ("maps", "neurons")} | {"keys": keys}
+    inputs = {name: study(name, ["sub"]) for name in ("maps", "neurons")} | {"key_vectors": keys}
     drawn = vectors.make(inputs, ["sub"], KIND | {"example_neurons": 1})
     rows = drawn.table.set_index("vector")
     assert drawn.table["vector"].tolist() == ["gate", "up", "out"]
@@ -208,7 +208,7 @@ def test_vectors_of_the_most_important_neurons(study, tmp_path, write):
 
 def test_no_neurons_to_read(study, tmp_path, write, words_of):
     keys = write_keys(tmp_path / "keys", [])
-    inputs = {name: study(name, ["div"]) for name in ("maps", "neurons")} | {"keys": keys}
+    inputs = {name: study(name, ["div"]) for name in ("maps", "neurons")} | {"key_vectors": keys}
     drawn = vectors.make(inputs, ["div"], KIND)
     assert "no neuron" in words_of(drawn)
     write(drawn)
