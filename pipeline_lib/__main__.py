@@ -41,14 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(command=_schema)
 
     config = commands.add_parser("config", help="check configuration files and show all values")
-    config.add_argument(
-        "--configfile", nargs="+", type=Path, default=[DEFAULT_CONFIG], metavar="FILE"
-    )
+    _add_config_options(config)
     config.set_defaults(command=_config)
 
     plan = commands.add_parser("plan", help="jobs, FLOPs, hours, memory and disk of a run")
-    plan.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE")
-    plan.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    _add_config_options(plan)
     rate = plan.add_mutually_exclusive_group()
     rate.add_argument("--throughput", type=_positive, metavar="TFLOPS", help="of one job")
     rate.add_argument("--calibrate", action="store_true", help="measure it here (10 seconds)")
@@ -59,6 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     code.add_argument("script", type=Path)
     code.set_defaults(command=_fingerprint)
     return parser
+
+
+def _add_config_options(command: argparse.ArgumentParser) -> None:
+    laid = "laid over config/config.yaml, as snakemake does"
+    command.add_argument(
+        "--configfile", nargs="+", type=Path, default=[], metavar="FILE", help=laid
+    )
+    command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help=laid)
 
 
 def _schema(options: argparse.Namespace) -> str:
@@ -89,25 +94,26 @@ def generated_files() -> dict[Path, str]:
 
 
 def _config(options: argparse.Namespace) -> str:
-    raw: dict[object, object] = {}
-    for file in options.configfile:
-        raw = configuration.merge(raw, configuration.read_yaml(file))
-    checked = configuration.load_config(raw, presets=PRESETS)
+    checked = _load(options)
     return yaml.safe_dump(checked.plain(), sort_keys=False, allow_unicode=True, width=100)
 
 
-def _plan(options: argparse.Namespace) -> str:
-    """The plan of the run that snakemake would start here with the same config options."""
-    from pipeline_lib import plan, store  # slower to import than the other commands need
-    from pipeline_lib.plan.calibrate import measured_throughput
-    from pipeline_lib.plan.report import ThroughputOf
-
+def _load(options: argparse.Namespace) -> configuration.Config:
+    """The configuration of the run that snakemake would start here with the same options."""
     raw = configuration.read_yaml(DEFAULT_CONFIG)
     for file in options.configfile:
         raw = configuration.merge(raw, configuration.read_yaml(file))
     for setting in options.config:
         raw = configuration.merge(raw, _key_value(setting))
-    plans = plan.make_plan(configuration.load_config(raw, presets=PRESETS), Path.cwd())
+    return configuration.load_config(raw, presets=PRESETS)
+
+
+def _plan(options: argparse.Namespace) -> str:
+    from pipeline_lib import plan, store  # slower to import than the other commands need
+    from pipeline_lib.plan.calibrate import measured_throughput
+    from pipeline_lib.plan.report import ThroughputOf
+
+    plans = plan.make_plan(_load(options), Path.cwd())
     throughput: ThroughputOf = plan.assumed_throughput
     if options.throughput:
         throughput = plan.stated_throughput(options.throughput)

@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 
 from pipeline_lib.figures.planes import Frame, cell_means, choose_frame, show_map
 from pipeline_lib.figures.reading import (
-    HEURISTIC_TYPES,
-    TYPE_TITLES,
     best_first,
     neuron_name,
     one_per_operator,
@@ -32,13 +30,14 @@ from pipeline_lib.figures.style import (
     say,
     style,
 )
-from pipeline_lib.heuristics.types import Heuristic
+from pipeline_lib.heuristics.types import TYPE_TITLES, Heuristic
 
 MATCH = ["operator", "layer", "neuron", "heuristic", "label", "map", "side", "score", "base_rate"]
 MATCH += ["corrected_score"]
 FRAME = ["first_a", "first_b", "cells", "step"]
 COLUMNS = ["type", *MATCH, *FRAME, "a", "b", "value"]
 MIN_BASE_RATE = 0.01
+PER_ROW = 3
 INTEGERS = ["layer", "neuron", *FRAME, "a", "b"]
 
 
@@ -66,7 +65,7 @@ def best_of_each_type(matches: Sequence[pd.DataFrame]) -> pd.DataFrame:
     seen = own[own["base_rate"] >= MIN_BASE_RATE]
     every = _ordered([best_first(part) for part in filled])
     best = pd.concat([seen, own, every]).drop_duplicates("type").set_index("type")
-    return best.reindex(HEURISTIC_TYPES).rename_axis("type").reset_index()[["type", *MATCH]]
+    return best.reindex(TYPE_TITLES).rename_axis("type").reset_index()[["type", *MATCH]]
 
 
 def _ordered(matches: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -93,10 +92,13 @@ def tabulate_types(best: pd.DataFrame, maps: dict[str, str]) -> pd.DataFrame:
 def draw_types(table: pd.DataFrame) -> Figure:
     """The maps, a panel a type, all on one colour scale relative to each map's largest size."""
     with style():
-        figure = new_figure(PAGE, 4.7)
-        grid = figure.subplots(2, 3)
+        n_rows = -(-len(TYPE_TITLES) // PER_ROW)
+        figure = new_figure(PAGE, 2.35 * n_rows)
+        grid = figure.subplots(n_rows, PER_ROW, squeeze=False)
+        for axes in grid.ravel()[len(TYPE_TITLES) :]:
+            axes.set_axis_off()
         panels = table[table["a"].isna()].set_index("type")
-        for place, (name, axes) in enumerate(zip(HEURISTIC_TYPES, grid.ravel(), strict=True)):
+        for place, (name, axes) in enumerate(zip(TYPE_TITLES, grid.ravel(), strict=False)):
             title = f"{panel_letter(place)}  {TYPE_TITLES[name]}"
             if pd.isna(panels.loc[name, "heuristic"]):
                 axes.set_title(title, fontweight="bold")

@@ -12,12 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from pipeline_lib import store
-from pipeline_lib.figures.reading import (
-    HEURISTIC_TYPES,
-    TYPE_TITLES,
-    one_per_operator,
-    read_matches,
-)
+from pipeline_lib.figures.reading import one_per_operator, read_matches
 from pipeline_lib.figures.style import (
     SMALL,
     Drawn,
@@ -27,6 +22,7 @@ from pipeline_lib.figures.style import (
     say,
     style,
 )
+from pipeline_lib.heuristics.types import TYPE_TITLES
 
 COLUMNS = ["operator", "layer", "type", "neurons", "top_neurons"]
 ANY = "any"
@@ -65,7 +61,7 @@ def tabulate_counts(operator: str, neurons: pd.DataFrame, matches: pd.DataFrame)
             int(top[layer]),
         )
         for layer in top.index
-        for name in (*HEURISTIC_TYPES, ANY)
+        for name in (*TYPE_TITLES, ANY)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -88,8 +84,8 @@ def draw_counts(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
             axes.set_title(f"{operator_title(operator)}\n{_share(rows)}", linespacing=1.5)
         first = next(axes for axes in panels.values() if axes.axison)
         first.tick_params(labelleft=True)
-        first.set_yticks(range(len(HEURISTIC_TYPES)), [TYPE_TITLES[n] for n in HEURISTIC_TYPES])
-        first.set_ylim(len(HEURISTIC_TYPES) - 0.4, -0.6)
+        first.set_yticks(range(len(TYPE_TITLES)), list(TYPE_TITLES.values()))
+        first.set_ylim(len(TYPE_TITLES) - 0.4, -0.6)
         figure.supxlabel("neurons", fontsize="medium")
         handles = [Patch(color=colour) for colour in colours.values()]
         figure.legend(
@@ -108,7 +104,7 @@ def _share(rows: pd.DataFrame) -> str:
 
 def _bars(axes: Axes, rows: pd.DataFrame, colours: dict[int, Any]) -> None:
     counts = rows[rows["type"] != ANY].pivot(index="type", columns="layer", values="neurons")
-    counts = counts.reindex(HEURISTIC_TYPES)
+    counts = counts.reindex(TYPE_TITLES)
     start = np.zeros(len(counts))
     for layer in counts.columns:
         width = counts[layer].to_numpy()

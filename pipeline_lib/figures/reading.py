@@ -26,15 +26,6 @@ MATCH_COLUMNS = (
     "kind", "layer", "neuron", "heuristic", "label", "type", "map", "side", "score", "base_rate",
     "corrected_score",
 )  # fmt: skip
-HEURISTIC_TYPES = ("range", "modulo", "pattern", "value", "same_operands", "multi_value")
-TYPE_TITLES = {
-    "range": "range",
-    "modulo": "modulo",
-    "pattern": "digit pattern",
-    "value": "exact value",
-    "same_operands": "same operands",
-    "multi_value": "multi-value",
-}
 
 
 def paths(value: str | Iterable[str]) -> list[str]:

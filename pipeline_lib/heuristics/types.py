@@ -36,6 +36,7 @@ class Heuristic:
     target: str
 
     type_name: ClassVar[str]
+    type_title: ClassVar[str]
     targets: ClassVar[tuple[str, ...]]
     name_pattern: ClassVar[str]
 
@@ -99,6 +100,7 @@ class Range(Heuristic):
     stop: int
 
     type_name = "range"
+    type_title = "range"
     targets = (*OPERANDS, "result")
     name_pattern = r"(op1|op2|both|result)_range_(\d+)_(\d+)"
 
@@ -125,6 +127,7 @@ class Modulo(Heuristic):
     remainder: int
 
     type_name = "modulo"
+    type_title = "modulo"
     targets = (*OPERANDS, "result")
     name_pattern = r"(op1|op2|both|result)_mod_(\d+)_(\d+)"
 
@@ -150,6 +153,7 @@ class DigitPattern(Heuristic):
     pattern: str
 
     type_name = "pattern"
+    type_title = "digit pattern"
     targets = ("op1", "op2", "result")
     name_pattern = r"(op1|op2|result)_pattern_([\dx]{3})"
 
@@ -189,6 +193,7 @@ class ExactValue(Heuristic):
     value: int
 
     type_name = "value"
+    type_title = "exact value"
     targets = ("op1", "op2", "result")
     name_pattern = r"(op1|op2|result)_value_(\d+)"
 
@@ -214,6 +219,7 @@ class SameOperands(Heuristic):
     target: str = "pair"
 
     type_name = "same_operands"
+    type_title = "same operands"
     targets = ("pair",)
     name_pattern = r"(pair)_same"
     name = "pair_same"
@@ -231,6 +237,7 @@ class MultiValue(Heuristic):
     values: tuple[int, ...]
 
     type_name = "multi_value"
+    type_title = "multi-value"
     targets = ("result",)
     name_pattern = r"(result)_values_(\d+(?:_\d+)+)"
 
@@ -262,6 +269,8 @@ HEURISTIC_TYPES: tuple[type[Heuristic], ...] = (
     SameOperands,
     MultiValue,
 )
+TYPE_TITLES = {kind.type_name: kind.type_title for kind in HEURISTIC_TYPES}
+"""Name of every type for figures, in the order in which they are shown."""
 
 
 def association_matrix(

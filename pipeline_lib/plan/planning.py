@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline_lib.config import Config
 from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import circuit_stages, model_stages, probe_stages, table_stages
+from pipeline_lib.plan import circuit_stages, head_stages, model_stages, probe_stages, table_stages
 from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_shape
 from pipeline_lib.plan.sizes import operator_sizes
@@ -34,6 +34,10 @@ STAGES = (
     model_stages.knock_out_prompts,
     circuit_stages.mean_activations,
     circuit_stages.faithfulness,
+    head_stages.attention,
+    head_stages.number_maps,
+    head_stages.mlp_vectors,
+    head_stages.failure_modes,
     table_stages.figures,
 )
 

@@ -1,12 +1,12 @@
 """Cost of the stages that do not run the model: tables, scores, figures."""
 
+from pipeline_lib.figures.catalog import FIGURES, figures_of_operator
 from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan.sizes import OperatorSizes
 from pipeline_lib.plan.stages import Stage, Work, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
 
 SCORE_BLOCK = 64  # neurons whose maps are held at once
-FIGURES = 18  # of every model; and one table of examples for each operator
 MANIFEST_BYTES = 900
 
 
@@ -114,7 +114,7 @@ def match_heuristics(work: Work) -> Stage:
 
 def figures(work: Work) -> Stage:
     """PDF, PNG and CSV of every figure and table; PNG and CSV again in the report (base64)."""
-    n = FIGURES + len(work.sizes)
+    n = len(FIGURES) + sum(len(figures_of_operator(size.operator)) for size in work.sizes)
     pictures = n * assumed.PICTURE_BYTES * (work.study.figures.dpi / 300) ** 1.5
     prompts = sum(size.n_valid for size in work.sizes)
     numbers = assumed.NUMBERS_BYTES * min(prompts, assumed.PLOTTED_PROMPTS)

@@ -7,34 +7,12 @@ import pandas as pd
 import pytest
 
 from pipeline_lib import store
+from pipeline_lib.figures import catalog
 from tests.project import planned, said, snakemake
 
 OPERATORS = ("add", "sub", "mul", "div")
 SEEDS = (42, 412)
-FIGURES = (
-    "table00_verification",
-    "fig01_running_example",
-    "fig02_localization",
-    "fig03_probe_accuracy",
-    "fig04a_neuron_effects",
-    "fig04b_faithfulness_topk",
-    "fig05_heuristic_types",
-    "fig06_matching_example",
-    "fig07_heuristic_knockout",
-    "fig08_prompt_knockout",
-    "fig11_faithfulness_heads",
-    "fig12a_mlp0_effects",
-    "fig12b_mlp0_topk",
-    "fig15_neuron_iou",
-    "heuristic_counts",
-    "table01_faithfulness",
-    "table02_circuit_heads",
-    "table03_accuracy",
-    "table04_neurons_add",
-    "table05_neurons_sub",
-    "table06_neurons_mul",
-    "table07_neurons_div",
-)
+FIGURES = (*catalog.FIGURES, *(f for op in OPERATORS for f in catalog.figures_of_operator(op)))
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,11 @@ import pytest
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join, read_activations
+from pipeline_lib.artifacts.attention import write_patterns, write_pictures
 from pipeline_lib.artifacts.effects import answer_tokens, columns_of
 from pipeline_lib.artifacts.maps import write_maps
 from pipeline_lib.artifacts.means import read_means
+from pipeline_lib.artifacts.numbers import write_keys, write_mlp0, write_outputs, write_ov_maps
 from pipeline_lib.artifacts.ranking import read_ranking
 from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.artifacts.verification import read_pairs
@@ -57,7 +59,7 @@ def plan(finished_project, study):
     knocked = [len(pd.read_csv(file)) for file in study.glob("knockouts/*_by_heuristic.csv")]
     matches = [len(pd.read_csv(file)) for file in study.glob("heuristics/*_matches.csv")]
     neurons = len(pd.read_csv(study / "neurons" / "add.csv"))
-    least = config.arithmetic.knockouts.by_heuristic.min_neurons
+    least = config.arithmetic_for("tiny-arith").knockouts.by_heuristic.min_neurons
     share = sum(knocked) / len(knocked) * least / neurons
     expected = Expected(share, sum(matches) / len(matches) / neurons)
     return make_plan(config, finished_project, engine=ENGINE, expected=expected)[0]
@@ -71,7 +73,8 @@ def stages(plan):
 def test_jobs_are_those_of_the_dag(stages, tmp_path):
     jobs = Counter(planned(copy_project(tmp_path / "project")))
     figures = [rule for rule in jobs if rule.startswith(("fig", "table"))]
-    jobs["figures"] = sum(jobs.pop(rule) for rule in [*figures, "heuristic_counts"])
+    figures += ["heuristic_counts", "embeddings", "neuron_vectors"]
+    jobs["figures"] = sum(jobs.pop(rule) for rule in figures)
     assert {rule: stage.jobs for rule, stage in stages.items()} == jobs
 
 
@@ -93,6 +96,10 @@ FILES = {
     "knock_out_heuristics": ["knockouts/*_by_heuristic.csv"],
     "knock_out_prompts": ["knockouts/*_by_prompt.csv"],
     "mean_activations": ["means.h5"],
+    "attention": ["attention/*.h5"],
+    "number_maps": ["numbers/ov.h5", "numbers/mlp0.h5"],
+    "mlp_vectors": ["numbers/*_keys.h5", "numbers/outputs.h5"],
+    "failure_modes": ["failures/*.csv"],
     "faithfulness": ["faithfulness/*.csv", "circuits/*.csv"],
 }
 
@@ -281,10 +288,11 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         files = [study / "effects" / f"{operator}_seed{seed}.h5" for seed in seeds]
         attributed = study / "attribution" / f"{operator}.h5"
         ranking = read_ranking(files, attributed, settings.neurons.importance)
+        n_heads = len(store.read_table(study / "circuits" / f"{operator}.csv"))
         curves = study_curves(
             model,
             ranking,
-            ranking.heads[: settings.circuit.n_heads[operator]],
+            ranking.heads[:n_heads],
             max_heads=chosen.max_heads,
             n_points=chosen.sizes,
             first_late_layer=first_layer(settings.neurons.first_heuristics_layer, model.n_layers),
@@ -300,7 +308,63 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         means = read_means(study / "means.h5")
         return counted(measure_circuits, model, *context.asked(asked), curves, means)
 
+    def attended(operator):
+        if operator != settings.operators[0]:
+            return 0  # one job for all operators
+        size = min(settings.heads.operands, context.tokens.max_number + 1)
+        folder = tmp_path_factory.mktemp("attention")
+        names = list(settings.operators)
+        return counted(
+            write_patterns,
+            folder / "patterns.h5",
+            model,
+            context.encode,
+            evaluated(settings.heads.prompts),
+            provenance={},
+        ) + counted(
+            write_pictures,
+            folder / "pictures.h5",
+            model,
+            context.encode,
+            names,
+            size=size,
+            provenance={},
+        )
+
+    def evaluated(n_prompts):
+        return {op: prompts(op, "evaluation")[:n_prompts] for op in settings.operators}
+
+    def numbers(operator):
+        if operator != settings.operators[0]:
+            return 0  # one job for all operators
+        ids = context.answer_ids[: settings.prompts.max_operand]
+        folder, bos = tmp_path_factory.mktemp("numbers"), context.tokens.bos_id
+        source = settings.heads.ov_source
+        return counted(
+            write_ov_maps, folder / "ov.h5", model, ids, source=source, provenance={}
+        ) + counted(write_mlp0, folder / "mlp0.h5", model, bos, ids, provenance={})
+
+    def vectors(operator):
+        folder = tmp_path_factory.mktemp("vectors")
+        neurons = store.read_table(study / "neurons" / f"{operator}.csv")
+        ids = context.answer_ids
+        keys = counted(write_keys, folder / "keys.h5", model, neurons, ids, provenance={})
+        if operator != settings.operators[0]:
+            return keys  # outputs of all operators are written at once
+        return keys + counted(
+            write_outputs,
+            folder / "outputs.h5",
+            model,
+            context.encode,
+            evaluated(settings.embeddings.prompts),
+            layer=model.n_layers - 1,
+            provenance={},
+        )
+
     return {
+        "attention": attended,
+        "number_maps": numbers,
+        "mlp_vectors": vectors,
         "mean_activations": all_means,
         "faithfulness": faithful,
         "verify_engine": verified,
@@ -328,6 +392,9 @@ RULES = {
     "probe_answers": 0.05,  # the split by answer value can leave out some test prompts
     "neuron_maps": 0.01,
     "mean_activations": 0.01,
+    "attention": 0.02,
+    "number_maps": 0.02,
+    "mlp_vectors": 0.02,
 }
 # Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer
 # prompts; with a dozen neurons in a layer, as here, many do.

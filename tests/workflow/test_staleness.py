@@ -18,6 +18,9 @@ MATCH_FIGURES = {
     "fig05_heuristic_types",
     "fig06_matching_example",
     "heuristic_counts",
+    "failure_modes",
+    "fig09_failure_modes",
+    "table08_unclassified_neurons",
     "table04_neurons_add",
     "table05_neurons_sub",
     "table06_neurons_mul",
@@ -25,7 +28,8 @@ MATCH_FIGURES = {
 }
 MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS
 SCORING = {"score_heuristics"} | MATCHING
-RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | SCORING
+VECTORS = {"mlp_vectors", "embeddings", "neuron_vectors"}
+RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING
 PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
 CIRCUITS = {
@@ -35,8 +39,14 @@ CIRCUITS = {
     "fig12b_mlp0_topk",
     "table01_faithfulness",
     "table02_circuit_heads",
+    "fig14_attention_patterns",
 }
 PATCHING = {"indirect_effects", "fig02_localization"} | CIRCUITS
+
+
+def of_the_model(settings: str) -> str:
+    """A change of settings that config.yaml gives for this model alone."""
+    return f"{{models: {{tiny-arith: {{arithmetic: {settings}}}}}}}"
 
 
 @pytest.fixture
@@ -74,11 +84,18 @@ def test_a_copied_project_is_up_to_date(project):
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
         ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
-        ("{arithmetic: {faithfulness: {late_share: 0.2}}}", CIRCUITS),
+        (of_the_model("{faithfulness: {late_share: 0.2}}"), CIRCUITS),
         (
-            "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
+            of_the_model("{circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}"),
             CIRCUITS,
         ),
+        (
+            "{arithmetic: {heads: {operands: 10}}}",
+            {"attention", "fig14_attention_patterns"},
+        ),
+        ("{arithmetic: {heads: {ov_source: embedding}}}", {"number_maps", "fig13_mlp0_neurons"}),
+        ("{arithmetic: {embeddings: {prompts: 30}}}", VECTORS),
+        ("{arithmetic: {failures: {seed: 1}}}", {"failure_modes", "fig09_failure_modes"}),
         ("{arithmetic: {enabled: false}}", set()),
         ("{}", set()),
     ],

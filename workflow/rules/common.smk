@@ -24,6 +24,7 @@ from snakemake.exceptions import WorkflowError
 
 from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
+from pipeline_lib.figures.catalog import FIGURES, figures_of_operator
 from pipeline_lib.fingerprint import fingerprint
 from pipeline_lib.preflight import check_workspace
 
@@ -36,37 +37,6 @@ except BagpipeError as error:
 STUDY = CONFIG.arithmetic
 MODEL_NAMES = CONFIG.all_model_names()
 FORMATS = ["pdf", "png", "csv"]
-FIGURES = [
-    "table00_verification",
-    "fig01_running_example",
-    "fig02_localization",
-    "fig03_probe_accuracy",
-    "fig04a_neuron_effects",
-    "fig04b_faithfulness_topk",
-    "fig05_heuristic_types",
-    "fig06_matching_example",
-    "fig07_heuristic_knockout",
-    "fig08_prompt_knockout",
-    "fig09_failure_modes",
-    "fig11_faithfulness_heads",
-    "fig12a_mlp0_effects",
-    "fig12b_mlp0_topk",
-    "fig13_mlp0_neurons",
-    "fig14_attention_patterns",
-    "fig15_neuron_iou",
-    "embeddings",
-    "heuristic_counts",
-    "table01_faithfulness",
-    "table02_circuit_heads",
-    "table03_accuracy",
-    "table08_unclassified_neurons",
-]
-OPERATOR_TABLES = {
-    "add": "table04_neurons_add",
-    "sub": "table05_neurons_sub",
-    "mul": "table06_neurons_mul",
-    "div": "table07_neurons_div",
-}
 
 
 def get_code(script, *modules):
@@ -265,8 +235,7 @@ def get_all_figures(wildcards):
         model=STUDY.models if STUDY.enabled else [],
         figure=[
             *FIGURES,
-            *(OPERATOR_TABLES[name] for name in STUDY.operators),
-            *(f"vectors_{name}" for name in STUDY.operators),
+            *(name for op in STUDY.operators for name in figures_of_operator(op)),
         ],
         format=FORMATS,
     )

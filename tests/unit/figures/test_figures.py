@@ -93,7 +93,7 @@ def test_the_best_neuron_of_each_type(study, write, words_of):
     drawn = fig05.make(inputs, OPERATORS, KIND)
     assert words_of(drawn).count("no neuron matches") == 3
     panels = drawn.table[drawn.table["a"].isna()].set_index("type")
-    assert panels.index.tolist() == list(fig05.HEURISTIC_TYPES)
+    assert panels.index.tolist() == list(fig05.TYPE_TITLES)
     found = panels["heuristic"].dropna()
     assert found.to_dict() == {
         "range": "op1_range_5_15", "modulo": "result_mod_2_0", "same_operands": "pair_same",

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline_lib.artifacts.maps import CHUNK
+from pipeline_lib.figures.catalog import FIGURES
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
 from pipeline_lib.plan import Expected, assumptions, flops, make_plan
 from pipeline_lib.plan.circuit_stages import n_nodes
@@ -36,7 +37,7 @@ def test_jobs_are_one_per_operator_and_seed(plan):
     assert jobs["label_prompts"] == jobs["cache_clean"] == jobs["attribution_patching"] == 1
     per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
     assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
-    assert jobs["figures"] == 18 + 1
+    assert jobs["figures"] == len(FIGURES) + 2
 
 
 def test_flops_are_prompts_times_passes(plan):
@@ -157,8 +158,9 @@ def test_an_operator_without_valid_prompts_costs_little(config):
     limits = "arithmetic: {operators: [mul], prompts: {min_operand: 100, max_operand: 110}}"
     planned = make_plan(config(limits), ROOT)[0]
     assert planned.work.sizes[0].n_valid == 0
-    # value vectors, and means over operands whether valid or not, need no valid prompt
+    # vectors of neurons and heads, and runs of operands whether valid or not, need no valid prompt
     others = ("neuron_maps", "verify_engine", "mean_activations")
+    others += ("attention", "number_maps", "mlp_vectors")
     free = [stage for stage in planned.stages if stage.rule not in others]
     assert sum(stage.flops for stage in free) == 0
 
