@@ -6,7 +6,10 @@ from pipeline_lib.plan.stages import Stage, Work, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
 
 SCORE_BLOCK = 64  # neurons whose maps are held at once
-FIGURES = 18  # of every model; and one table of examples for each operator
+FIGURES = 20
+"""Figures of a model, beside one table of examples for each operator.
+
+One of them is the figure of all models for the first model, and its own panels for a further one."""
 MANIFEST_BYTES = 900
 
 

@@ -15,6 +15,7 @@ FIGURES = (
     "table00_verification",
     "fig01_running_example",
     "fig02_localization",
+    "fig02_localization_summed",
     "fig03_probe_accuracy",
     "fig04a_neuron_effects",
     "fig04b_faithfulness_topk",
@@ -35,6 +36,7 @@ FIGURES = (
     "table06_neurons_mul",
     "table07_neurons_div",
 )
+STUDY_FIGURE = "fig08_prompt_knockout_models"
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +52,17 @@ def test_every_figure_exists_in_three_formats(finished_project, figure):
     assert len(pd.read_csv(folder / f"{figure}.csv")) > 0
 
 
+def test_the_figure_of_all_models_has_the_one_model(finished_project):
+    folder = finished_project / "figs" / "arithmetic"
+    own = pd.read_csv(folder / "tiny-arith" / "fig08_prompt_knockout.csv")
+    everyone = pd.read_csv(folder / "all_models" / "fig08_prompt_knockout_models.csv")
+    assert set(everyone.pop("model")) == {"tiny-arith"}
+    pd.testing.assert_frame_equal(everyone, own)
+
+
 def test_the_report_names_every_figure(finished_project):
     report = (finished_project / "figs" / "report.html").read_text()
-    assert [figure for figure in FIGURES if figure not in report] == []
+    assert [name for name in (*FIGURES, STUDY_FIGURE) if name not in report] == []
 
 
 def test_a_second_run_does_nothing(finished_project, tmp_path):

@@ -7,12 +7,8 @@ import pytest
 
 from tests.project import planned
 
-KNOCKOUTS = {
-    "knock_out_heuristics",
-    "knock_out_prompts",
-    "fig07_heuristic_knockout",
-    "fig08_prompt_knockout",
-}
+PROMPT_KNOCKOUTS = {"knock_out_prompts", "fig08_prompt_knockout", "fig08_prompt_knockout_models"}
+KNOCKOUTS = {"knock_out_heuristics", "fig07_heuristic_knockout"} | PROMPT_KNOCKOUTS
 MATCH_FIGURES = {
     "fig01_running_example",
     "fig05_heuristic_types",
@@ -36,7 +32,7 @@ CIRCUITS = {
     "table01_faithfulness",
     "table02_circuit_heads",
 }
-PATCHING = {"indirect_effects", "fig02_localization"} | CIRCUITS
+PATCHING = {"indirect_effects", "fig02_localization", "fig02_localization_summed"} | CIRCUITS
 
 
 @pytest.fixture
@@ -55,7 +51,7 @@ def test_a_copied_project_is_up_to_date(project):
         ("{arithmetic: {heuristics: {threshold: 0.55}}}", MATCHING),
         (
             "{arithmetic: {knockouts: {by_prompt: {seed: 1}}}}",
-            {"knock_out_prompts", "fig08_prompt_knockout"},
+            PROMPT_KNOCKOUTS,
         ),
         (
             "{arithmetic: {knockouts: {by_heuristic: {positions: last}}}}",
@@ -103,7 +99,7 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "pipeline_lib/knockouts/by_prompt.py",
             "cumcount()",
             "cumcount(ascending=False)",
-            {"knock_out_prompts", "fig08_prompt_knockout"},
+            PROMPT_KNOCKOUTS,
         ),
         (
             "pipeline_lib/figures/fig15_neuron_iou.py",
@@ -147,7 +143,7 @@ def test_a_deleted_figure_is_drawn_again_and_nothing_else_runs(project):
 def test_a_deleted_artifact_is_made_again_when_a_figure_needs_it(project):
     (project / "figs/arithmetic/tiny-arith/fig08_prompt_knockout.png").unlink()
     (project / "data/arithmetic/tiny-arith/knockouts/add_by_prompt.csv").unlink()
-    assert planned(project) == {"knock_out_prompts": 1, "fig08_prompt_knockout": 1}
+    assert planned(project) == dict.fromkeys(PROMPT_KNOCKOUTS, 1)
 
 
 def test_other_weights_make_every_stage_of_the_model_stale(project):

@@ -40,6 +40,7 @@ FIGURES = [
     "table00_verification",
     "fig01_running_example",
     "fig02_localization",
+    "fig02_localization_summed",
     "fig03_probe_accuracy",
     "fig04a_neuron_effects",
     "fig04b_faithfulness_topk",
@@ -61,11 +62,17 @@ FIGURES = [
     "table03_accuracy",
     "table08_unclassified_neurons",
 ]
+STUDY_FIGURES = ["fig08_prompt_knockout_models"]  # one for all models together
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",
     "sub": "table05_neurons_sub",
     "mul": "table06_neurons_mul",
     "div": "table07_neurons_div",
+}
+# Further models of the study have their own figure, numbered from 16 as in the paper.
+MODEL_FIGURES = {
+    model: f"fig{number}_model_{model}"
+    for number, model in enumerate(STUDY.models[1:], start=16)
 }
 
 
@@ -239,13 +246,16 @@ def get_figure_settings(*keys):
     return settings
 
 
-def get_figure_outputs(name, title, caption=None):
-    """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report."""
-    path = f"<figures>/arithmetic/{{model}}/{name}"
+def get_figure_outputs(name, title, caption=None, folder="{model}"):
+    """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report.
+
+    ``caption`` names its text where that is not the figure's own name, ``folder`` what it is of.
+    """
+    path = f"<figures>/arithmetic/{folder}/{name}"
     in_report = {
         "caption": f"../report/{caption or name}.rst",
         "category": "Arithmetic",
-        "subcategory": "{model}",
+        "subcategory": folder.replace("_", " "),
     }
     return {
         "pdf": f"{path}.pdf",
@@ -258,16 +268,32 @@ def get_figure_outputs(name, title, caption=None):
     }
 
 
+def get_of_every_model(path):
+    """Input function: files of all models of the study, model by model, one per operator."""
+
+    def inputs(wildcards):
+        return expand(
+            f"<arithmetic>/{{model}}/{path}",
+            model=STUDY.models,
+            operator=STUDY.operators,
+        )
+
+    return inputs
+
+
 def get_all_figures(wildcards):
     """Every figure and table of the arithmetic study in every format; none if it is switched off."""
+    figures = [
+        *FIGURES,
+        *(OPERATOR_TABLES[name] for name in STUDY.operators),
+        *(f"vectors_{name}" for name in STUDY.operators),
+    ]
+    names = [f"{model}/{figure}" for model in STUDY.models for figure in figures]
+    names += [f"{model}/{figure}" for model, figure in MODEL_FIGURES.items()]
+    names += [f"all_models/{figure}" for figure in STUDY_FIGURES]
     return expand(
-        "<figures>/arithmetic/{model}/{figure}.{format}",
-        model=STUDY.models if STUDY.enabled else [],
-        figure=[
-            *FIGURES,
-            *(OPERATOR_TABLES[name] for name in STUDY.operators),
-            *(f"vectors_{name}" for name in STUDY.operators),
-        ],
+        "<figures>/arithmetic/{name}.{format}",
+        name=names if STUDY.enabled else [],
         format=FORMATS,
     )
 
