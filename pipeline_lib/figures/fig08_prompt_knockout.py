@@ -122,7 +122,7 @@ def _line(axes: Axes, rows: pd.DataFrame, operator: str, condition: str) -> None
 def operator_legend(
     figure: FigureBase, operators: Sequence[str], shown: Sequence[str], *, one_row: bool = False
 ) -> None:
-    """Operators and conditions above the panels: one row, or two columns that end in a condition."""
+    """Operators and conditions above the panels: one row, or columns that end in a condition."""
     colours = [
         Line2D([], [], color=OPERATOR_COLOURS[op], marker=OPERATOR_MARKERS[op]) for op in operators
     ]

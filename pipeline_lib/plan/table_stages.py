@@ -6,10 +6,10 @@ from pipeline_lib.plan.stages import Stage, Work, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
 
 SCORE_BLOCK = 64  # neurons whose maps are held at once
-FIGURES = 20
+FIGURES = 21
 """Figures of a model, beside one table of examples for each operator.
 
-One of them is the figure of all models for the first model, and its own panels for a further one."""
+One of them is the figure of all models at the first model, the composite at a further one."""
 MANIFEST_BYTES = 900
 
 

@@ -61,6 +61,7 @@ FIGURES = [
     "table02_circuit_heads",
     "table03_accuracy",
     "table08_unclassified_neurons",
+    "table_scorecard",
 ]
 STUDY_FIGURES = ["fig08_prompt_knockout_models"]  # one for all models together
 OPERATOR_TABLES = {
@@ -244,6 +245,14 @@ def get_figure_settings(*keys):
         return {key.split(".")[-1]: values[key] for key in keys}
 
     return settings
+
+
+def get_scorecard_settings(wildcards):
+    """Where the wildcards' model comes from on the hub, and the run's conditions."""
+    model = CONFIG.model(wildcards.model).origin
+    source = {key: model.get(key) for key in ("repo", "revision")}
+    keys = ("prompts.max_operand", "heuristics.threshold")
+    return source | get_figure_settings(*keys)(wildcards)
 
 
 def get_figure_outputs(name, title, caption=None, folder="{model}"):

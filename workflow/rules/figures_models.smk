@@ -1,8 +1,8 @@
-"""Figures across models: the study's models side by side, and one figure for each further model.
+"""Models beside each other and beside the paper.
 
-inputs: effects, probes, faithfulness and knockout tables
-outputs: figs/arithmetic/all_models/fig08_prompt_knockout_models and, for the second model and those after it,
-         figs/arithmetic/{model}/fig16_model_{model}, fig17_model_{model}, ... as PDF, PNG and CSV
+inputs: effects, probes, faithfulness and knockout tables; the tables of a model's figures
+outputs: figs/arithmetic/all_models/fig08_prompt_knockout_models, figs/arithmetic/{model}/table_scorecard and, for
+         the second model and those after it, fig16_model_{model}, fig17_model_{model}, ... as PDF, PNG and CSV
 steps: read the artifacts, compute the plotted numbers, draw
 """
 
@@ -67,5 +67,35 @@ rule fig16_model:
         code=get_code("draw_figure", "pipeline_lib.figures.fig16_model"),
     message:
         "Drawing fig{wildcards.number}_model_{wildcards.model}"
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule table_scorecard:
+    """Scorecard: what the paper states for this model, what this run found."""
+    input:
+        accuracy="<figures>/arithmetic/{model}/table03_accuracy.csv",
+        heads="<figures>/arithmetic/{model}/table02_circuit_heads.csv",
+        faithfulness="<figures>/arithmetic/{model}/table01_faithfulness.csv",
+        by_heuristic="<figures>/arithmetic/{model}/fig07_heuristic_knockout.csv",
+        by_prompt="<figures>/arithmetic/{model}/fig08_prompt_knockout.csv",
+        overlap="<figures>/arithmetic/{model}/fig15_neuron_iou.csv",
+        counts="<figures>/arithmetic/{model}/heuristic_counts.csv",
+    output:
+        **get_figure_outputs("table_scorecard", "Scorecard · paper and this run"),
+    log:
+        "logs/figures/{model}/table_scorecard.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="table_scorecard",
+        operators=STUDY.operators,
+        settings=get_scorecard_settings,
+        code=get_code("draw_figure", "pipeline_lib.figures.table_scorecard"),
+    message:
+        "Drawing table_scorecard of {wildcards.model}"
     script:
         "../scripts/draw_figure.py"

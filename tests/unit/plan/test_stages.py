@@ -36,7 +36,7 @@ def test_jobs_are_one_per_operator_and_seed(plan):
     assert jobs["label_prompts"] == jobs["cache_clean"] == jobs["attribution_patching"] == 1
     per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
     assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
-    assert jobs["figures"] == 20 + 1
+    assert jobs["figures"] == 21 + 1
 
 
 def test_flops_are_prompts_times_passes(plan):
