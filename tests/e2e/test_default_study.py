@@ -35,6 +35,7 @@ FIGURES = (
     "table05_neurons_sub",
     "table06_neurons_mul",
     "table07_neurons_div",
+    "table_scorecard",
 )
 STUDY_FIGURE = "fig08_prompt_knockout_models"
 
