@@ -46,6 +46,7 @@ def explain(script: Path, *extra_modules: str, root: Path) -> dict[str, str]:
                 waiting += _behind_facade(module, name, path, rest)
             elif name not in hashes:
                 hashes[name] = module.digest
+                hashes |= _data_beside(path, name) if module.reads_data else {}
                 waiting += module.references
     modules = sorted(hashes.keys() - NEUTRAL - {"script"})
     return {name: hashes[name] for name in ("script", *modules)}
@@ -57,6 +58,8 @@ class _Module:
 
     digest: str
     references: tuple[str, ...]
+    reads_data: bool
+    """Whether it imports ``importlib.resources``: then the data files beside it count too."""
     is_facade: bool
     """Whether it is a package's ``__init__`` that does nothing but offer names of other modules.
 
@@ -98,6 +101,16 @@ def _behind_facade(module: _Module, package: str, path: Path, name: str) -> list
     return [f"{package}.{part}" for part in sorted(parts) if not part.startswith("__")]
 
 
+def _data_beside(path: Path, name: str) -> dict[str, str]:
+    """Hashes of the files in a module's folder that are no code."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return {
+        f"{package}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        for file in path.parent.iterdir()
+        if file.is_file() and file.suffix not in (".py", ".pyc") and file.name[0] != "."
+    }
+
+
 def _read(path: Path, name: str) -> _Module:
     try:
         stat = path.stat()
@@ -120,9 +133,11 @@ def _analyse(path: Path, name: str, mtime: int, size: int) -> _Module:
     is_facade = is_init and all(map(_only_offers, tree.body))
     offers = dict(_imports(tree, package)) if is_facade else {}
     tree = _Normaliser().visit(tree)
+    references = sorted(set(_references(tree, package)))
     return _Module(
         digest=_digest("\x1f".join(_serialise(tree))),
-        references=tuple(sorted(set(_references(tree, package)))),
+        references=tuple(references),
+        reads_data=any(f"{name}.".startswith("importlib.resources.") for name in references),
         is_facade=is_facade,
         offers=offers,
     )

@@ -1,9 +1,12 @@
 """Every figure and table of the arithmetic study: the names of its files, without their ending."""
 
+from collections.abc import Sequence
+
 FIGURES = (
     "table00_verification",
     "fig01_running_example",
     "fig02_localization",
+    "fig02_localization_summed",
     "fig03_probe_accuracy",
     "fig04a_neuron_effects",
     "fig04b_faithfulness_topk",
@@ -24,8 +27,15 @@ FIGURES = (
     "table02_circuit_heads",
     "table03_accuracy",
     "table08_unclassified_neurons",
+    "table_scorecard",
 )
 """One of each model."""
+
+STUDY_FIGURES = ("fig08_prompt_knockout_models",)
+"""One for all models together, in the folder all_models."""
+
+FIRST_FURTHER = 16
+"""Number of the second model's own figure, as in the paper; the third model's is one more."""
 
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",
@@ -38,3 +48,11 @@ OPERATOR_TABLES = {
 def figures_of_operator(operator: str) -> list[str]:
     """Tables of one operator of a model: example neurons, their key and value vectors."""
     return [OPERATOR_TABLES[operator], f"vectors_{operator}"]
+
+
+def figures_of(model: str, models: Sequence[str], operators: Sequence[str]) -> list[str]:
+    """Figures and tables of a model, in the study of ``models`` and ``operators``."""
+    own = [name for operator in operators for name in figures_of_operator(operator)]
+    further = list(models).index(model)
+    last = [f"fig{FIRST_FURTHER + further - 1}_model_{model}"] if further else []
+    return [*FIGURES, *own, *last]

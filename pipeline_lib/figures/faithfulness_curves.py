@@ -120,21 +120,34 @@ def draw_curves(
         if table.empty:
             return message_figure(NOTHING)
         figure = new_figure(COLUMN, 2.6)
-        axes = figure.subplots()
-        for level in (0, 1):
-            axes.axhline(level, color=NEUTRAL, linewidth=0.5, linestyle=":", zorder=0)
-        shown = [op for op in operators if (table["operator"] == op).any()]
-        for operator in shown:
-            _line(axes, table[table["operator"] == operator], operator, x, log=log)
-        if log:
-            _log_axis(axes, table[x])
-        else:
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
+        shown = draw_panel(figure.subplots(), table, operators, x=x, label=label, log=log)
         for row in circuits.to_dict("records") if circuits is not None else []:
-            _ring(axes, row, x)
-        axes.set(xlabel=label, ylabel="faithfulness")
+            _ring(figure.axes[0], row, x)
         _legend(figure, operators, shown, rings=circuits is not None)
         return figure
+
+
+def draw_panel(
+    axes: Axes,
+    table: pd.DataFrame,
+    operators: Sequence[str],
+    *,
+    x: str,
+    label: str,
+    log: bool = False,
+) -> list[str]:
+    """The lines of `draw_curves` in given axes; returns the operators that have one."""
+    for level in (0, 1):
+        axes.axhline(level, color=NEUTRAL, linewidth=0.5, linestyle=":", zorder=0)
+    shown = [op for op in operators if (table["operator"] == op).any()]
+    for operator in shown:
+        _line(axes, table[table["operator"] == operator], operator, x, log=log)
+    if log:
+        _log_axis(axes, table[x])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
+    axes.set(xlabel=label, ylabel="faithfulness")
+    return shown
 
 
 def _line(axes: Axes, rows: pd.DataFrame, operator: str, x: str, *, log: bool) -> None:

@@ -25,6 +25,7 @@ from pipeline_lib.figures.style import (
 )
 
 COLUMNS = ["layer", "component", "position", "mean", "log1p", "n_operators", "n_prompts"]
+NOTHING = "no operator has correct prompts:\nno effect was measured"
 MIN_MEAN = -0.999
 """Means are at least -1 by definition; log1p is taken of no less than this."""
 POSITION_TICKS = {
@@ -68,42 +69,73 @@ def draw_localization(table: pd.DataFrame) -> Figure:
     """Heads at "=" (layer x head) and MLPs (layer x position) on one colour scale."""
     with style():
         if table.empty:
-            return message_figure("no operator has correct prompts:\nno effect was measured")
-        is_mlp = table["component"] == "mlp"
-        heads = _grid(table[~is_mlp & (table["position"] == "equals")], "component")
-        mlps = _grid(table[is_mlp], "position")
-        layers = len(mlps)
-        figure = new_figure(PAGE, float(np.clip(1.0 + 0.13 * layers, 2.0, 5.0)))
-        ratios = [float(np.clip(heads.shape[1] / 8, 1.5, 3.0)), 1.3]
-        left, right = figure.subplots(1, 2, width_ratios=ratios, sharey=True)
-        limits = _limits(heads, mlps)
-        if heads.empty:
-            say(left, "heads were not patched at the last position")
-        else:
-            _show(left, heads, limits)
-            _thin_ticks(left, [name.removeprefix("head_") for name in heads.columns])
-        image = _show(right, mlps, limits)
-        right.set_xticks(
-            range(mlps.shape[1]), [POSITION_TICKS[name] for name in mlps.columns],
-            rotation=30, ha="right", rotation_mode="anchor",
-        )  # fmt: skip
-        left.set_title('attention heads, at "="')
-        left.set(xlabel="head", ylabel="layer")
-        right.set_title("MLPs")
-        right.set_xlabel("position")
-        bar = figure.colorbar(image, ax=[left, right], pad=0.01, aspect=25)
-        bar.set_label("log(1 + mean\nindirect effect)")
-        if clipped := int((table["mean"] < MIN_MEAN).sum()):
-            right.set_xlabel(f"position\n({clipped} means below {MIN_MEAN} drawn as {MIN_MEAN})")
+            return message_figure(NOTHING)
+        figure = new_figure(PAGE, height_of(table["layer"].nunique()))
+        n_heads = table["component"].nunique() - 1
+        left, right = figure.subplots(1, 2, width_ratios=[heads_width(n_heads), 1.3], sharey=True)
+        draw_panels(left, right, table)
         return figure
 
 
-def _grid(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+def height_of(n_layers: int) -> float:
+    """Height of a figure with a row a layer, in inches."""
+    return float(np.clip(1.0 + 0.13 * n_layers, 2.0, 5.0))
+
+
+def heads_width(n_heads: int) -> float:
+    """Width of the panel of heads, where that of the MLPs is about 1."""
+    return float(np.clip(n_heads / 8, 1.5, 3.0))
+
+
+def draw_panels(left: Axes, right: Axes, table: pd.DataFrame) -> None:
+    """Heads at "=" and MLPs in two axes with one y axis, and their colour bar beside them."""
+    is_mlp = table["component"] == "mlp"
+    heads = grid(table[~is_mlp & (table["position"] == "equals")], "component")
+    mlps = grid(table[is_mlp], "position")
+    limits = colour_limits(heads, mlps)
+    draw_heads(left, heads, limits)
+    image = show(right, mlps, limits)
+    right.set_xticks(
+        range(mlps.shape[1]), [POSITION_TICKS[name] for name in mlps.columns],
+        rotation=30, ha="right", rotation_mode="anchor",
+    )  # fmt: skip
+    left.set_title('attention heads, at "="')
+    right.set_title("MLPs")
+    right.set_xlabel("position" + clipped_note(table))
+    right.tick_params(labelleft=False)
+    colour_bar(image, [left, right], "log(1 + mean\nindirect effect)")
+
+
+def draw_heads(axes: Axes, heads: pd.DataFrame, limits: tuple[float, float]) -> None:
+    """Layer x head, or a word on why there is nothing."""
+    if heads.empty:
+        say(axes, "heads were not patched at the last position")
+        return
+    show(axes, heads, limits)
+    thin_ticks(axes, [name.removeprefix("head_") for name in heads.columns])
+    axes.set(xlabel="head", ylabel="layer")
+
+
+def colour_bar(image: AxesImage, axes: Sequence[Axes], label: str) -> None:
+    """The colour bar of panels that share a scale."""
+    bar = axes[0].figure.colorbar(image, ax=list(axes), pad=0.01, aspect=25)
+    bar.set_label(label)
+
+
+def clipped_note(table: pd.DataFrame) -> str:
+    """A line on the means that are drawn as `MIN_MEAN`, if there are any."""
+    clipped = int((table["mean"] < MIN_MEAN).sum())
+    return f"\n({clipped} means below {MIN_MEAN} drawn as {MIN_MEAN})" if clipped else ""
+
+
+def grid(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """What is drawn, layer x ``column``, in the order of the table."""
     order = rows[column].drop_duplicates()
     return rows.pivot(index="layer", columns=column, values="log1p")[order]
 
 
-def _limits(*grids: pd.DataFrame) -> tuple[float, float]:
+def colour_limits(*grids: pd.DataFrame) -> tuple[float, float]:
+    """Ends of the colour scale that panels share: 0, and below it only what is."""
     values = np.concatenate([grid.to_numpy().ravel() for grid in grids])
     values = values[np.isfinite(values)]
     if not len(values):
@@ -112,16 +144,18 @@ def _limits(*grids: pd.DataFrame) -> tuple[float, float]:
     return min(0.0, float(values.min())), top if top > 0 else 1.0
 
 
-def _show(axes: Axes, grid: pd.DataFrame, limits: tuple[float, float]) -> AxesImage:
+def show(axes: Axes, cells: pd.DataFrame, limits: tuple[float, float]) -> AxesImage:
+    """Cells as colours, the first layer at the bottom."""
     image = axes.imshow(
-        grid.to_numpy(), origin="lower", aspect="auto", cmap=colour_map(SEQUENTIAL),
+        cells.to_numpy(), origin="lower", aspect="auto", cmap=colour_map(SEQUENTIAL),
         vmin=limits[0], vmax=limits[1],
     )  # fmt: skip
-    step = -(-len(grid) // 16)
-    axes.set_yticks(range(0, len(grid), step), [str(layer) for layer in grid.index[::step]])
+    step = -(-len(cells) // 16)
+    axes.set_yticks(range(0, len(cells), step), [str(layer) for layer in cells.index[::step]])
     return image
 
 
-def _thin_ticks(axes: Axes, labels: list[str]) -> None:
+def thin_ticks(axes: Axes, labels: list[str]) -> None:
+    """Labels below the columns, at most 16 of them."""
     step = -(-len(labels) // 16)
     axes.set_xticks(range(0, len(labels), step), labels[::step])

@@ -48,6 +48,7 @@ POSITION_TICKS = {"operand1": "operand 1", "operator": "operator", "operand2": "
 PRINTED_LAYERS = 6
 """Up to this many layers each cell has room for its number."""
 RESAMPLES = 2000
+NOTHING = "no operator has enough correct prompts:\nno probe was trained"
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
@@ -109,22 +110,28 @@ def draw_probes(table: pd.DataFrame) -> Figure:
     """Position x layer, a panel a variant, on one colour scale from 0 to 1."""
     with style():
         if table.empty:
-            return message_figure("no operator has enough correct prompts:\nno probe was trained")
+            return message_figure(NOTHING)
         n_positions = table["position"].nunique()
         figure = new_figure(PAGE, 0.85 + 0.24 * n_positions)
         panels = figure.subplots(1, len(TITLES), sharey=True)
-        images = []
-        for axes, (variant, title) in zip(panels, TITLES.items(), strict=True):
-            rows = table[table["variant"] == variant]
-            if rows.empty:
-                axes.set_title(title)
-                say(axes, "no prompts to test")
-                continue
-            axes.set_title(f"{title}\nbest constant guess: {rows['chance'].iloc[0]:.2f}")
-            images.append(_show(axes, rows))
-        bar = figure.colorbar(images[0], ax=panels, pad=0.01, aspect=15)
+        shown = [
+            draw_panel(axes, table, variant) for axes, variant in zip(panels, TITLES, strict=True)
+        ]
+        image = next(found for found in shown if found is not None)
+        bar = figure.colorbar(image, ax=panels, pad=0.01, aspect=15)
         bar.set_label("test accuracy")
         return figure
+
+
+def draw_panel(axes: Axes, table: pd.DataFrame, variant: str) -> AxesImage | None:
+    """Position x layer of one variant; without prompts to test a word on that, and None."""
+    rows = table[table["variant"] == variant]
+    if rows.empty:
+        axes.set_title(TITLES[variant])
+        say(axes, "no prompts to test")
+        return None
+    axes.set_title(f"{TITLES[variant]}\nbest constant guess: {rows['chance'].iloc[0]:.2f}")
+    return _show(axes, rows)
 
 
 def _show(axes: Axes, rows: pd.DataFrame) -> AxesImage:

@@ -1,12 +1,12 @@
 """Figure 8: accuracy against the neurons silenced per layer (definitions 8)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
 from pipeline_lib import store
@@ -35,17 +35,22 @@ LINES: dict[str, Literal["-", "--"]] = {"heuristic": "-", "control": "--"}
 LINE_NAMES = ["neurons of its heuristics", "control: other top neurons"]
 BOOTSTRAP_SEED = 0
 MIN_CONTROL = 0.9
+NOTHING = "no operator has evaluation prompts:\nnothing was knocked out"
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
     """The figure from the knockouts by prompt of every operator."""
-    files = one_per_operator(inputs, "knockouts", operators)
+    table = tabulate_operators(one_per_operator(inputs, "knockouts", operators))
+    return Drawn(draw_accuracy(table, operators), table)
+
+
+def tabulate_operators(files: Mapping[str, str]) -> pd.DataFrame:
+    """`tabulate_accuracy` of the knockouts of every operator, one after the other."""
     parts = [
         tabulate_accuracy(op, store.read_table(path, READ), generator(BOOTSTRAP_SEED, "fig08", op))
         for op, path in files.items()
     ]
-    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-    return Drawn(draw_accuracy(table, operators), table)
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 def tabulate_accuracy(
@@ -75,20 +80,31 @@ def draw_accuracy(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
     """Lines of accuracy: colour for the operator, solid for heuristics, dashed for the control."""
     with style():
         if table.empty:
-            return message_figure("no operator has evaluation prompts:\nnothing was knocked out")
+            return message_figure(NOTHING)
         figure = new_figure(COLUMN, 2.7)
         axes = figure.subplots()
-        shown = [operator for operator in operators if (table["operator"] == operator).any()]
-        for condition in LINES:
-            for operator in shown:
-                held = (table["operator"] == operator) & (table["condition"] == condition)
-                _line(axes, table[held & table["drawn"].astype(bool)], operator, condition)
-        note = "" if table["drawn"].all() else "\nno dashed line: too few other top neurons"
-        axes.set(xlabel=f"neurons silenced in each layer (at most){note}", ylabel="accuracy")
+        shown = draw_panel(axes, table, operators)
         axes.set_ylim(*accuracy_limits(float(table["low"].min())))
-        axes.margins(x=0.02)
-        _legend(figure, operators, shown)
+        operator_legend(figure, operators, shown)
         return figure
+
+
+def draw_panel(axes: Axes, table: pd.DataFrame, operators: Sequence[str]) -> list[str]:
+    """The lines of one model in given axes; returns the operators that have them."""
+    shown = [operator for operator in operators if (table["operator"] == operator).any()]
+    for condition in LINES:
+        for operator in shown:
+            held = (table["operator"] == operator) & (table["condition"] == condition)
+            _line(axes, table[held & table["drawn"].astype(bool)], operator, condition)
+    axes.set(xlabel=x_label(table), ylabel="accuracy")
+    axes.margins(x=0.02)
+    return shown
+
+
+def x_label(table: pd.DataFrame) -> str:
+    """What the numbers count, and why a control may be missing."""
+    note = "" if table["drawn"].all() else "\nno dashed line: too few other top neurons"
+    return f"neurons silenced in each layer (at most){note}"
 
 
 def _line(axes: Axes, rows: pd.DataFrame, operator: str, condition: str) -> None:
@@ -103,18 +119,20 @@ def _line(axes: Axes, rows: pd.DataFrame, operator: str, condition: str) -> None
     )  # fmt: skip
 
 
-def _legend(figure: Figure, operators: Sequence[str], shown: Sequence[str]) -> None:
-    """Operators and conditions in two columns, each ending in a condition."""
+def operator_legend(
+    figure: FigureBase, operators: Sequence[str], shown: Sequence[str], *, one_row: bool = False
+) -> None:
+    """Operators and conditions above the panels: one row, or columns that end in a condition."""
     colours = [
         Line2D([], [], color=OPERATOR_COLOURS[op], marker=OPERATOR_MARKERS[op]) for op in operators
     ]
     names = [OPERATOR_TITLES[op] + ("" if op in shown else " (no prompts)") for op in operators]
     lines = [Line2D([], [], color=NEUTRAL, linestyle=line) for line in LINES.values()]
-    half = -(-len(operators) // 2)
+    half = len(operators) if one_row else -(-len(operators) // 2)
     figure.legend(
         [*colours[:half], lines[0], *colours[half:], lines[1]],
         [*names[:half], LINE_NAMES[0], *names[half:], LINE_NAMES[1]],
-        ncols=2,
+        ncols=len(operators) + 2 if one_row else 2,
         loc="outside upper center",
         columnspacing=1.2,
     )

@@ -37,14 +37,25 @@ def per_operator(
     inputs: dict[str, Any], name: str, operators: Sequence[str]
 ) -> dict[str, list[str]]:
     """Files of one input by operator; they come operator by operator, as many for each."""
+    return _split(inputs, name, operators, "operator")
+
+
+def per_model(inputs: dict[str, Any], name: str, models: Sequence[str]) -> dict[str, list[str]]:
+    """Files of one input by model; they come model by model, as many for each."""
+    return _split(inputs, name, models, "model")
+
+
+def _split(
+    inputs: dict[str, Any], name: str, parts: Sequence[str], kind: str
+) -> dict[str, list[str]]:
     files = paths(inputs[name])
-    each = len(files) // len(operators)
-    if each * len(operators) != len(files) or not each:
+    each = len(files) // len(parts)
+    if each * len(parts) != len(files) or not each:
         raise ArtifactError(
-            f"the input {name!r} does not have as many files for every operator",
-            value=f"{len(files)} files, operators {', '.join(operators)}",
+            f"the input {name!r} does not have as many files for every {kind}",
+            value=f"{len(files)} files, {kind}s {', '.join(parts)}",
         )
-    return {op: files[i * each : (i + 1) * each] for i, op in enumerate(operators)}
+    return {part: files[i * each : (i + 1) * each] for i, part in enumerate(parts)}
 
 
 def one_per_operator(inputs: dict[str, Any], name: str, operators: Sequence[str]) -> dict[str, str]:

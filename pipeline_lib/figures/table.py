@@ -1,7 +1,7 @@
 """Tables as figures: columns as wide as their words need, wrapped where the page ends."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -38,27 +38,32 @@ def table_figure(
     right: Sequence[str] = (),
     group: str | None = None,
     empty: str = "no rows",
+    remark: str = "",
 ) -> Figure:
     """Draw a table of strings at ``width`` inches; call it within `style`.
 
     Columns named in ``right`` are flush right. Rows of the same ``group`` stand together: the value
     is written once and a fine line parts the groups. Text that is too wide is wrapped. What does
-    not fit on one page's height is left out, with a note. An empty table shows ``empty``.
+    not fit on one page's height is left out, with a note. An empty table shows ``empty``. A
+    ``remark`` stands below the rows.
     """
+    keys = cells[group].astype(str).tolist() if group else [""] * len(cells)
+    again = [bool(group) and i > 0 and key == keys[i - 1] for i, key in enumerate(keys)]
+    place = list(cells.columns).index(group) if group else None
     layout = _arrange(cells.astype(str), width - 2 * MARGIN)
+    rows = [_without(row, place) if a else row for row, a in zip(layout.rows, again, strict=True)]
+    layout = replace(layout, rows=rows)
     shown, note = _fit(layout, empty)
+    notes = [text for text in (note, remark) if text]
     heights = [_height(row) for row in shown]
-    total = _height(layout.header) + sum(heights) + (LINE + ROW_GAP if note else 0) + 2 * MARGIN
+    total = _height(layout.header) + sum(heights) + len(notes) * (LINE + ROW_GAP) + 2 * MARGIN
     figure = new_figure(width, total)
     page = _Page(figure, layout, [name in right for name in cells.columns])
     page.write(layout.header, bold=True, rules=(1.0, 0.6))
-    keys = cells[group].astype(str).tolist() if group else [""] * len(cells)
-    place = list(cells.columns).index(group) if group else None
     for index, row in enumerate(shown):
-        again = index > 0 and keys[index] == keys[index - 1]
-        page.write(_without(row, place) if again else row, part=bool(index and group) and not again)
-    if note:
-        page.note(note)
+        page.write(row, part=bool(index and group) and not again[index])
+    for text in notes:
+        page.note(text)
     page.rule(1.0)
     return figure
 

@@ -114,7 +114,8 @@ def match_heuristics(work: Work) -> Stage:
 
 def figures(work: Work) -> Stage:
     """PDF, PNG and CSV of every figure and table; PNG and CSV again in the report (base64)."""
-    n = len(FIGURES) + sum(len(figures_of_operator(size.operator)) for size in work.sizes)
+    # the first model has the figure of all models, the others one of their own
+    n = len(FIGURES) + 1 + sum(len(figures_of_operator(size.operator)) for size in work.sizes)
     pictures = n * assumed.PICTURE_BYTES * (work.study.figures.dpi / 300) ** 1.5
     prompts = sum(size.n_valid for size in work.sizes)
     numbers = assumed.NUMBERS_BYTES * min(prompts, assumed.PLOTTED_PROMPTS)

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from pipeline_lib import store
-from pipeline_lib.figures import catalog
+from pipeline_lib.figures.catalog import figures_of
 from tests.project import planned, said, snakemake
 
 OPERATORS = ("add", "sub", "mul", "div")
 SEEDS = (42, 412)
-FIGURES = (*catalog.FIGURES, *(f for op in OPERATORS for f in catalog.figures_of_operator(op)))
+FIGURES = tuple(figures_of("tiny-arith", ["tiny-arith"], OPERATORS))
+STUDY_FIGURE = "fig08_prompt_knockout_models"
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +29,17 @@ def test_every_figure_exists_in_three_formats(finished_project, figure):
     assert len(pd.read_csv(folder / f"{figure}.csv")) > 0
 
 
+def test_the_figure_of_all_models_has_the_one_model(finished_project):
+    folder = finished_project / "figs" / "arithmetic"
+    own = pd.read_csv(folder / "tiny-arith" / "fig08_prompt_knockout.csv")
+    everyone = pd.read_csv(folder / "all_models" / "fig08_prompt_knockout_models.csv")
+    assert set(everyone.pop("model")) == {"tiny-arith"}
+    pd.testing.assert_frame_equal(everyone, own)
+
+
 def test_the_report_names_every_figure(finished_project):
     report = (finished_project / "figs" / "report.html").read_text()
-    assert [figure for figure in FIGURES if figure not in report] == []
+    assert [name for name in (*FIGURES, STUDY_FIGURE) if name not in report] == []
 
 
 def test_a_second_run_does_nothing(finished_project, tmp_path):

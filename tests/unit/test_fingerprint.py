@@ -193,6 +193,22 @@ def test_place_and_time_of_the_files_do_not_count(project, tmp_path):
     assert other.fingerprint == project.fingerprint
 
 
+def test_data_beside_a_module_count_where_they_are_read(project):
+    project.write("pipeline_lib/rooms/recipes.csv", "soup,1\n")
+    before = project.fingerprint
+    project.write("pipeline_lib/rooms/recipes.csv", "soup,2\n")
+    assert project.fingerprint == before  # the kitchen does not look at them
+    kitchen = "from importlib import resources\nfrom pipeline_lib.salt import AMOUNT\n"
+    project.write("pipeline_lib/rooms/kitchen.py", kitchen)
+    reads = project.fingerprint
+    assert reads != before
+    project.write("pipeline_lib/rooms/recipes.csv", "soup,3\n")
+    assert project.fingerprint != reads
+    project.write("pipeline_lib/salt.csv", "beside another module\n")
+    project.write("pipeline_lib/rooms/recipes.csv", "soup,2\n")
+    assert project.fingerprint == reads
+
+
 def test_errors_name_the_file(project):
     with pytest.raises(BagpipeError, match="missing"):
         fingerprint(project.folder / "nothing.py", root=project.folder)

@@ -7,12 +7,13 @@ import pytest
 
 from tests.project import planned
 
-KNOCKOUTS = {
-    "knock_out_heuristics",
+SCORECARD = {"table_scorecard"}
+PROMPT_KNOCKOUTS = {
     "knock_out_prompts",
-    "fig07_heuristic_knockout",
     "fig08_prompt_knockout",
-}
+    "fig08_prompt_knockout_models",
+} | SCORECARD
+KNOCKOUTS = {"knock_out_heuristics", "fig07_heuristic_knockout"} | PROMPT_KNOCKOUTS
 MATCH_FIGURES = {
     "fig01_running_example",
     "fig05_heuristic_types",
@@ -40,8 +41,8 @@ CIRCUITS = {
     "table01_faithfulness",
     "table02_circuit_heads",
     "fig14_attention_patterns",
-}
-PATCHING = {"indirect_effects", "fig02_localization"} | CIRCUITS
+} | SCORECARD
+PATCHING = {"indirect_effects", "fig02_localization", "fig02_localization_summed"} | CIRCUITS
 
 
 def of_the_model(settings: str) -> str:
@@ -65,11 +66,11 @@ def test_a_copied_project_is_up_to_date(project):
         ("{arithmetic: {heuristics: {threshold: 0.55}}}", MATCHING),
         (
             "{arithmetic: {knockouts: {by_prompt: {seed: 1}}}}",
-            {"knock_out_prompts", "fig08_prompt_knockout"},
+            PROMPT_KNOCKOUTS,
         ),
         (
             "{arithmetic: {knockouts: {by_heuristic: {positions: last}}}}",
-            {"knock_out_heuristics", "fig07_heuristic_knockout"},
+            {"knock_out_heuristics", "fig07_heuristic_knockout"} | SCORECARD,
         ),
         (
             "{arithmetic: {neurons: {importance: mean_plus_std}}}",
@@ -120,13 +121,13 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "pipeline_lib/knockouts/by_prompt.py",
             "cumcount()",
             "cumcount(ascending=False)",
-            {"knock_out_prompts", "fig08_prompt_knockout"},
+            PROMPT_KNOCKOUTS,
         ),
         (
             "pipeline_lib/figures/fig15_neuron_iou.py",
             "import ",
             "import math\nimport ",
-            {"fig15_neuron_iou"},
+            {"fig15_neuron_iou"} | SCORECARD,
         ),
         (
             "pipeline_lib/verification/sample.py",
@@ -157,14 +158,20 @@ def test_a_changed_engine_is_tested_before_it_measures(project):
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else_runs(project):
-    (project / "figs/arithmetic/tiny-arith/fig08_prompt_knockout.png").unlink()
-    assert planned(project) == {"fig08_prompt_knockout": 1}
+    (project / "figs/arithmetic/tiny-arith/fig02_localization.png").unlink()
+    assert planned(project) == {"fig02_localization": 1}
+
+
+def test_a_changed_data_file_makes_what_reads_it_stale(project):
+    path = project / "pipeline_lib" / "published" / "arithmetic.csv"
+    path.write_text(path.read_text().replace("0.97", "0.96", 1))
+    assert set(planned(project)) == SCORECARD
 
 
 def test_a_deleted_artifact_is_made_again_when_a_figure_needs_it(project):
     (project / "figs/arithmetic/tiny-arith/fig08_prompt_knockout.png").unlink()
     (project / "data/arithmetic/tiny-arith/knockouts/add_by_prompt.csv").unlink()
-    assert planned(project) == {"knock_out_prompts": 1, "fig08_prompt_knockout": 1}
+    assert planned(project) == dict.fromkeys(PROMPT_KNOCKOUTS, 1)
 
 
 def test_other_weights_make_every_stage_of_the_model_stale(project):

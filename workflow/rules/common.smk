@@ -24,7 +24,7 @@ from snakemake.exceptions import WorkflowError
 
 from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
-from pipeline_lib.figures.catalog import FIGURES, figures_of_operator
+from pipeline_lib.figures.catalog import STUDY_FIGURES, figures_of
 from pipeline_lib.fingerprint import fingerprint
 from pipeline_lib.preflight import check_workspace
 
@@ -209,13 +209,24 @@ def get_figure_settings(*keys):
     return settings
 
 
-def get_figure_outputs(name, title, caption=None):
-    """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report."""
-    path = f"<figures>/arithmetic/{{model}}/{name}"
+def get_scorecard_settings(wildcards):
+    """Where the wildcards' model comes from on the hub, and the run's conditions."""
+    model = CONFIG.model(wildcards.model).origin
+    source = {key: model.get(key) for key in ("repo", "revision")}
+    keys = ("prompts.max_operand", "heuristics.threshold")
+    return source | get_figure_settings(*keys)(wildcards)
+
+
+def get_figure_outputs(name, title, caption=None, folder="{model}"):
+    """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report.
+
+    ``caption`` names its text where that is not the figure's own name, ``folder`` what it is of.
+    """
+    path = f"<figures>/arithmetic/{folder}/{name}"
     in_report = {
         "caption": f"../report/{caption or name}.rst",
         "category": "Arithmetic",
-        "subcategory": "{model}",
+        "subcategory": folder.replace("_", " "),
     }
     return {
         "pdf": f"{path}.pdf",
@@ -228,15 +239,30 @@ def get_figure_outputs(name, title, caption=None):
     }
 
 
+def get_of_every_model(path):
+    """Input function: files of all models of the study, model by model, one per operator."""
+
+    def inputs(wildcards):
+        return expand(
+            f"<arithmetic>/{{model}}/{path}",
+            model=STUDY.models,
+            operator=STUDY.operators,
+        )
+
+    return inputs
+
+
 def get_all_figures(wildcards):
     """Every figure and table of the arithmetic study in every format; none if it is switched off."""
+    names = [
+        f"{model}/{figure}"
+        for model in STUDY.models
+        for figure in figures_of(model, STUDY.models, STUDY.operators)
+    ]
+    names += [f"all_models/{figure}" for figure in STUDY_FIGURES]
     return expand(
-        "<figures>/arithmetic/{model}/{figure}.{format}",
-        model=STUDY.models if STUDY.enabled else [],
-        figure=[
-            *FIGURES,
-            *(name for op in STUDY.operators for name in figures_of_operator(op)),
-        ],
+        "<figures>/arithmetic/{name}.{format}",
+        name=names if STUDY.enabled else [],
         format=FORMATS,
     )
 

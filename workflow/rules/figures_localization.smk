@@ -1,7 +1,7 @@
 """Figures of localization: where the computation happens.
 
 inputs: effects, probes, attribution, top neurons
-outputs: figs/arithmetic/{model}/fig02, fig03, fig04a, fig15 as PDF, PNG and CSV
+outputs: figs/arithmetic/{model}/fig02, fig02 summed, fig03, fig04a, fig15 as PDF, PNG and CSV
 steps: read the artifacts, compute the plotted numbers, draw
 """
 
@@ -26,6 +26,32 @@ rule fig02_localization:
         code=get_code("draw_figure", "pipeline_lib.figures.fig02_localization"),
     message:
         "Drawing fig02_localization of {wildcards.model}"
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule fig02_localization_summed:
+    """Figure 2, summed: indirect effect of heads and MLPs over all patched positions."""
+    input:
+        effects=get_per_seed("effects/{operator}_seed{seed}.h5"),
+    output:
+        **get_figure_outputs(
+            "fig02_localization_summed", "Figure 02 · localization, summed"
+        ),
+    log:
+        "logs/figures/{model}/fig02_localization_summed.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="fig02_localization_summed",
+        operators=STUDY.operators,
+        settings=get_figure_settings(),
+        code=get_code("draw_figure", "pipeline_lib.figures.fig02_localization_summed"),
+    message:
+        "Drawing fig02_localization_summed of {wildcards.model}"
     script:
         "../scripts/draw_figure.py"
 

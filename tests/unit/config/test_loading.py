@@ -70,7 +70,13 @@ def test_presets_set_the_same_keys():
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 @pytest.mark.parametrize(
-    "files", [[], ["test.yaml"], *[[f"models/{f.name}"] for f in ROOT.glob("config/models/*")]]
+    "files",
+    [
+        [],
+        ["test.yaml"],
+        ["paper.yaml"],
+        *[[f"models/{f.name}"] for f in ROOT.glob("config/models/*")],
+    ],
 )
 def test_shipped_files_are_valid(preset, files):
     values = {}

@@ -14,6 +14,7 @@ FIGURES = {
         ["evaluation", "maps", "neurons", "matches"], {**KIND, "example_prompt": None},
     ),
     "fig02_localization": (["effects"], {}),
+    "fig02_localization_summed": (["effects"], {}),
     "fig04a_neuron_effects": (
         ["attribution"], {"neurons": {"importance": "mean", "first_heuristics_layer": "half"}},
     ),

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline_lib.artifacts.maps import CHUNK
-from pipeline_lib.figures.catalog import FIGURES
+from pipeline_lib.figures.catalog import figures_of
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
 from pipeline_lib.plan import Expected, assumptions, flops, make_plan
 from pipeline_lib.plan.circuit_stages import n_nodes
@@ -37,7 +37,7 @@ def test_jobs_are_one_per_operator_and_seed(plan):
     assert jobs["label_prompts"] == jobs["cache_clean"] == jobs["attribution_patching"] == 1
     per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
     assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
-    assert jobs["figures"] == len(FIGURES) + 2
+    assert jobs["figures"] == len(figures_of("some", ["some"], ["sub"])) + 1
 
 
 def test_flops_are_prompts_times_passes(plan):
