@@ -27,6 +27,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODEL_NAMES)),
     operator="|".join(STUDY.operators),
     seed="|".join(map(str, STUDY.seeds)),
+    checkpoint="|".join(map(re.escape, [*CHECKPOINTS, FINAL])),
 
 
 report: "workflow/report/workflow.rst"
@@ -44,6 +45,7 @@ include: "workflow/rules/neurons.smk"
 include: "workflow/rules/heuristics.smk"
 include: "workflow/rules/knockouts.smk"
 include: "workflow/rules/faithfulness.smk"
+include: "workflow/rules/checkpoints.smk"
 include: "workflow/rules/figures_localization.smk"
 include: "workflow/rules/figures_heuristics.smk"
 include: "workflow/rules/figures_knockouts.smk"

@@ -22,6 +22,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from snakemake.exceptions import WorkflowError
 
+from pipeline_lib.checkpoints.names import FINAL
 from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.fingerprint import fingerprint
@@ -35,6 +36,7 @@ except BagpipeError as error:
 
 STUDY = CONFIG.arithmetic
 MODEL_NAMES = CONFIG.all_model_names()
+CHECKPOINTS = sorted({c for m in CONFIG.models.values() for c in m.checkpoints})
 FORMATS = ["pdf", "png", "csv"]
 FIGURES = [
     "table00_verification",
@@ -55,6 +57,11 @@ FIGURES = [
     "table01_faithfulness",
     "table02_circuit_heads",
     "table03_accuracy",
+]
+CHECKPOINT_FIGURES = [
+    "fig10a_heuristic_overlap",
+    "fig10b_shared_faithfulness",
+    "fig10c_checkpoint_knockout",
 ]
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",
@@ -81,6 +88,16 @@ def get_settings(*keys):
         return section
 
     return settings
+
+
+def get_values(section, *keys):
+    """Params function: some plain values of one section of the study's config."""
+
+    def values(wildcards):
+        found = get_settings(section)(wildcards)
+        return {key: found[key] for key in keys}
+
+    return values
 
 
 def get_model_settings(wildcards):
@@ -128,6 +145,51 @@ def get_attribution_inputs(suffix):
         return [suffix.format(seed=seed, **wildcards) for seed in seeds]
 
     return inputs
+
+
+def get_attribution_pairs(wildcards):
+    """Prompt pairs that attribution pools, operator by operator and seed by seed."""
+    seeds = CONFIG.arithmetic_for(wildcards.model).attribution.seeds
+    path = f"<arithmetic>/{wildcards.model}/prompts/{{operator}}/counterfactual_seed{{seed}}.csv"
+    return expand(path, operator=STUDY.operators, seed=seeds)
+
+
+def get_checkpoints(wildcards):
+    """Training checkpoints that are studied beside the wildcard's model, in their order."""
+    return list(CONFIG.checkpoints_of(wildcards.model))
+
+
+def get_per_checkpoint(path, *, final=False):
+    """Input function: files of all checkpoints, each one per operator; also of the model itself."""
+
+    def inputs(wildcards):
+        names = [*get_checkpoints(wildcards), *([FINAL] if final else [])]
+        pattern = f"<arithmetic>/{wildcards.model}/checkpoints/{{checkpoint}}/{path}"
+        each = {"operator": STUDY.operators} if "{operator}" in path else {}
+        return expand(pattern, checkpoint=names, **each)
+
+    return inputs
+
+
+def get_checkpoint_files(wildcards):
+    """What differs between a checkpoint and the model itself, which earlier stages dealt with."""
+    folder = f"<arithmetic>/{wildcards.model}"
+    if wildcards.checkpoint == FINAL:
+        return {
+            "manifest": f"<models>/{wildcards.model}/manifest.json",
+            "means": f"{folder}/means.h5",
+            "neurons": get_per_operator("neurons/{operator}.csv")(wildcards),
+            "labelled": get_per_operator("prompts/{operator}/labelled.csv")(wildcards),
+            "matches": [],
+        }
+    own = f"checkpoints/{wildcards.checkpoint}/{{operator}}"
+    return {
+        "manifest": f"<models>/{wildcards.model}@{wildcards.checkpoint}/manifest.json",
+        "means": f"{folder}/checkpoints/{wildcards.checkpoint}/means.h5",
+        "neurons": get_per_operator(f"{own}_neurons.csv")(wildcards),
+        "labelled": get_per_operator(f"{own}_labelled.csv")(wildcards),
+        "matches": [f"{folder}/checkpoints/matches.csv"],
+    }
 
 
 def get_mem_mb(wildcards, attempt):
@@ -232,12 +294,19 @@ def get_figure_outputs(name, title):
 
 def get_all_figures(wildcards):
     """Every figure and table of the arithmetic study in every format; none if it is switched off."""
-    return expand(
-        "<figures>/arithmetic/{model}/{figure}.{format}",
-        model=STUDY.models if STUDY.enabled else [],
-        figure=[*FIGURES, *(OPERATOR_TABLES[name] for name in STUDY.operators)],
-        format=FORMATS,
-    )
+    return [
+        f"<figures>/arithmetic/{model}/{figure}.{format}"
+        for model in (STUDY.models if STUDY.enabled else [])
+        for figure in get_figures_of(model)
+        for format in FORMATS
+    ]
+
+
+def get_figures_of(model):
+    """Names of a model's figures and tables; those over training need checkpoints."""
+    over_training = CHECKPOINT_FIGURES if CONFIG.checkpoints_of(model) else []
+    tables = [OPERATOR_TABLES[name] for name in STUDY.operators]
+    return [*FIGURES, *over_training, *tables]
 
 
 def write_report():
