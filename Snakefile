@@ -50,6 +50,7 @@ include: "workflow/rules/figures_localization.smk"
 include: "workflow/rules/figures_heuristics.smk"
 include: "workflow/rules/figures_knockouts.smk"
 include: "workflow/rules/figures_faithfulness.smk"
+include: "workflow/rules/figures_checkpoints.smk"
 include: "workflow/rules/tables.smk"
 
 

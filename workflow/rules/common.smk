@@ -171,6 +171,12 @@ def get_per_checkpoint(path, *, final=False):
     return inputs
 
 
+def get_labels_over_training(wildcards):
+    """Labels of all checkpoints and then of the model itself, each one per operator."""
+    own = get_per_checkpoint("{operator}_labelled.csv")(wildcards)
+    return own + get_per_operator("prompts/{operator}/labelled.csv")(wildcards)
+
+
 def get_checkpoint_files(wildcards):
     """What differs between a checkpoint and the model itself, which earlier stages dealt with."""
     folder = f"<arithmetic>/{wildcards.model}"
@@ -269,6 +275,16 @@ def get_figure_settings(*keys):
     def settings(wildcards):
         values = CONFIG.arithmetic_for(wildcards.model).params(*keys)
         return {key.split(".")[-1]: values[key] for key in keys}
+
+    return settings
+
+
+def get_settings_over_training(*keys):
+    """Params function: the same, and the names of the model's checkpoints."""
+
+    def settings(wildcards):
+        found = get_figure_settings(*keys)(wildcards)
+        return {**found, "checkpoints": get_checkpoints(wildcards)}
 
     return settings
 
