@@ -44,12 +44,15 @@ def bootstrap_ratio_interval(
 ) -> tuple[float, float]:
     """95 % percentile bootstrap interval of sum(``part``) / sum(``whole``) over samples.
 
-    For shares of things that come in clusters, of which each sample is one. ``whole`` is positive.
-    NaN without samples.
+    For shares of things that come in clusters, of which each sample is one. Resamples whose
+    ``whole`` adds up to 0 are left out; NaN where none is left.
     """
     if not len(whole):
         return float("nan"), float("nan")
     means = resampled_means(np.stack([part, whole], axis=1), rng, n)
+    means = means[means[:, 1] != 0]
+    if not len(means):
+        return float("nan"), float("nan")
     low, high = np.quantile(means[:, 0] / means[:, 1], [0.025, 0.975])
     return float(low), float(high)
 

@@ -1,4 +1,4 @@
-"""Circuits of a checkpoint: with all neurons of its heuristics, and with those the final one shares.
+"""Circuits of a checkpoint: all neurons of its heuristics, or those that the final one shares.
 
 Both keep the final model's heads and whole early MLPs (definitions 9, over training).
 """
@@ -26,7 +26,7 @@ def kept_neurons(
     with the final model; "random": of all, as many in every layer as are shared.
     """
     every, shared = (
-        table.to_numpy(dtype=np.int64).reshape(-1, 2)
+        np.array(table, dtype=np.int64).reshape(-1, 2)
         for table in (distinct_neurons(matches), shared_neurons(matches, final))
     )
     return {

@@ -18,7 +18,7 @@ def distinct_neurons(matches: pd.DataFrame) -> pd.DataFrame:
 
 
 def shared_neurons(matches: pd.DataFrame, final: pd.DataFrame) -> pd.DataFrame:
-    """Neurons of a checkpoint that share at least one (neuron, heuristic) pair with the final one."""
+    """Neurons of a checkpoint with at least one (neuron, heuristic) pair of the final model."""
     return distinct_neurons(matches[in_common(matches, final)])
 
 

@@ -26,7 +26,7 @@ class Subject:
 
     ``matches`` and ``neurons`` are the checkpoint's own; ``final`` the final model's matches,
     ``heads`` those of its circuit, ``evaluation`` its evaluation prompts; ``correct`` (a, b) are
-    the prompts that the checkpoint answers right.
+    the prompts that the checkpoint answers right (`answered`).
     """
 
     checkpoint: str
@@ -55,7 +55,6 @@ class Subject:
         """The tables of one operator; without ``matches`` it is the final model's own."""
         last = store.read_table(final)
         last = last[last["kind"] == kind].reset_index(drop=True)
-        labels = store.read_table(labelled)
         heads = store.read_table(circuits, ["head"])["head"]
         return cls(
             checkpoint,
@@ -65,7 +64,7 @@ class Subject:
             store.read_table(neurons),
             [Head.from_name(str(name)) for name in heads],
             store.read_table(evaluation),
-            labels.loc[labels["label"] == "correct", ["a", "b"]],
+            answered(store.read_table(labelled)),
         )
 
     def prompts(self, n_prompts: int, seed: int, *, zero_answers: bool = True) -> pd.DataFrame:
@@ -87,6 +86,17 @@ class Subject:
     def rng(self, seed: int, purpose: str) -> np.random.Generator:
         """Draws of one purpose for this checkpoint and operator."""
         return generator(seed, purpose, self.checkpoint, self.operator)
+
+
+def answered(labelled: pd.DataFrame) -> pd.DataFrame:
+    """Operands (a, b) of the prompts answered right; none where a constant would do as well.
+
+    A checkpoint that is right no more often than the most common answer has guessed: what it does
+    with prompts chosen for being right would say nothing.
+    """
+    correct = labelled["label"] == "correct"
+    most_common = labelled["answer"].value_counts().max() if len(labelled) else 0
+    return labelled.loc[correct & (correct.sum() > most_common), ["a", "b"]]
 
 
 def select(table: pd.DataFrame, checkpoint: str, operator: str) -> pd.DataFrame:

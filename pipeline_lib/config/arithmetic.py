@@ -214,9 +214,9 @@ class CheckpointsSection(Section):
     mean_prompts: Count = 20_000
     """Prompts over which a checkpoint's mean activations are taken; the model itself takes all."""
     prompts: Count = 50
-    """Evaluation prompts per operator and checkpoint, of those that the checkpoint answers right."""
+    """Evaluation prompts per operator and checkpoint, of those the checkpoint answers right."""
     min_prompts: Count = 5
-    """With fewer prompts that it answers right, a checkpoint has no point in figures 10b and 10c."""
+    """With fewer that it answers right, a checkpoint has no point in figures 10b and 10c."""
     per_layer: Annotated[OrderedItems[Count], NonEmpty] = (5, 10, 25)
     """Numbers of neurons set to zero in each layer, for every prompt those of its heuristics."""
     seed: Seed = 42

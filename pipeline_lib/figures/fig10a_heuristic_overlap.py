@@ -111,7 +111,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, names: Sequence[str], operator: str) 
     draw_band(axes, rows, names, colour, ("kept_low", "kept_high"))
     open_marker = {"marker": marker, "markerfacecolor": "white", "markeredgewidth": 0.8}
     draw_line(axes, rows, names, "kept", colour, linestyle="--", linewidth=0.9, **open_marker)
-    draw_band(axes, rows, names, colour, ("low", "high"))
+    draw_band(axes, rows, names, colour)
     draw_line(axes, rows, names, "share", colour, marker=marker)
 
 

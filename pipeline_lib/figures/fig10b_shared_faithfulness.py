@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline_lib import store
-from pipeline_lib.figures.faithfulness_curves import COLUMNS as MEASURED
-from pipeline_lib.figures.faithfulness_curves import MEASURED as READ
-from pipeline_lib.figures.faithfulness_curves import tabulate_curve
+from pipeline_lib.figures.faithfulness_curves import (
+    BOOTSTRAP_SEED,
+    MEASURED,
+    PROMPT,
+    tabulate_curve,
+)
 from pipeline_lib.figures.over_training import (
-    absent_handle,
+    absent_entry,
     all_names,
     draw_band,
     draw_line,
@@ -31,11 +35,17 @@ from pipeline_lib.figures.style import (
     message_figure,
     style,
 )
+from pipeline_lib.rng import generator
+from pipeline_lib.stats import bootstrap_ratio_interval
 
 CIRCUITS = ["all", "random", "shared"]
 """Late neurons that are kept, in the order of drawing (`checkpoints.circuits.kept_neurons`)."""
-COLUMNS = ["operator", "checkpoint", "circuit", "n_neurons", *MEASURED[2:], "drawn"]
-NEEDED = ["checkpoint", "operator", "a", "b", "answer", "curve", "size", *READ]
+COLUMNS = [
+    "operator", "checkpoint", "circuit", "n_neurons", "ratio_of_means", "low", "high",
+    "faithfulness", "faithfulness_low", "faithfulness_high", "kl", "accuracy", "n_prompts",
+    "n_undefined", "drawn",
+]  # fmt: skip
+NEEDED = ["checkpoint", "operator", *PROMPT, "curve", "size", *MEASURED]
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
@@ -43,31 +53,42 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
     names = all_names(settings)
     found = pd.concat([store.read_table(path, NEEDED) for path in paths(inputs["faithfulness"])])
     table = tabulate(found, operators, names, settings["min_prompts"])
-    return Drawn(draw_faithfulness(table, operators, names, settings["min_prompts"]), table)
+    return Drawn(draw_faithfulness(table, operators, names), table)
 
 
 def tabulate(
     found: pd.DataFrame, operators: Sequence[str], names: Sequence[str], min_prompts: int
 ) -> pd.DataFrame:
-    """Mean faithfulness of every circuit with its interval, as in figure 4b (`COLUMNS`).
+    """Faithfulness of every circuit (`COLUMNS`), as ratio of means and as mean (definitions 5).
 
-    n_neurons are the late neurons kept; drawn is False with fewer than ``min_prompts`` prompts
-    whose faithfulness is defined.
+    The ratio is drawn: at early checkpoints NL(model) is close to NL(none) for some prompts, which
+    the mean would hang on. n_neurons are the late neurons kept; drawn is False with fewer than
+    ``min_prompts`` prompts.
     """
     groups = dict(iter(found.groupby(["operator", "checkpoint", "curve"])))
-    parts = []
-    for key in product(operators, names, CIRCUITS):
-        operator, name, circuit = key
-        part = tabulate_curve(operator, groups.get(key, found.iloc[:0]), "fig10b", name, circuit)
-        parts.append(part.assign(checkpoint=name, circuit=circuit))
+    parts = [
+        _tabulate_circuit(groups.get(key, found.iloc[:0]), *key)
+        for key in product(operators, names, CIRCUITS)
+    ]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    table = table.rename(columns={"size": "n_neurons"})
-    defined = table["n_prompts"] - table["n_undefined"]
-    return table.assign(drawn=defined >= min_prompts)[COLUMNS]
+    return table.assign(drawn=table["n_prompts"] >= min_prompts)[COLUMNS]
+
+
+def _tabulate_circuit(rows: pd.DataFrame, operator: str, name: str, circuit: str) -> pd.DataFrame:
+    """One line for one circuit of one checkpoint; none without prompts."""
+    mean = tabulate_curve(operator, rows, "fig10b", name, circuit).rename(
+        columns={"size": "n_neurons", "low": "faithfulness_low", "high": "faithfulness_high"}
+    )
+    gained, all_of_it = (
+        (rows[column] - rows["nl_none"]).to_numpy(dtype=np.float64) for column in ("nl", "nl_model")
+    )
+    rng = generator(BOOTSTRAP_SEED, "fig10b_ratio", operator, name, circuit)
+    low, high = bootstrap_ratio_interval(gained, all_of_it, rng)
+    return mean.assign(checkpoint=name, circuit=circuit, low=low, high=high)
 
 
 def draw_faithfulness(
-    table: pd.DataFrame, operators: Sequence[str], names: Sequence[str], min_prompts: int
+    table: pd.DataFrame, operators: Sequence[str], names: Sequence[str]
 ) -> Figure:
     """A panel an operator, with lines for all, shared and as many random neurons."""
     with style():
@@ -84,8 +105,8 @@ def draw_faithfulness(
                 without_prompts(axes)
         handles, words = _legend()
         if n_absent:
-            handles.append(absent_handle())
-            words.append(f"fewer than {min_prompts} right answers")
+            cross, says = absent_entry()
+            handles, words = [*handles, cross], [*words, says]
         figure.legend(handles, words, ncols=4, loc="outside upper center", columnspacing=1.2)
         return figure
 
@@ -96,8 +117,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, names: Sequence[str], operator: str) 
     for circuit, (options, colour) in _styles(OPERATOR_COLOURS[operator]).items():
         own = rows[rows["circuit"] == circuit]
         marker = {"marker": OPERATOR_MARKERS[operator]} if circuit != "random" else {}
-        draw_band(axes, own, names, colour, ("low", "high"))
-        draw_line(axes, own, names, "faithfulness", colour, **marker, **options)
+        draw_band(axes, own, names, colour)
+        draw_line(axes, own, names, "ratio_of_means", colour, **marker, **options)
     return mark_absent(axes, set(rows["checkpoint"]), names)
 
 

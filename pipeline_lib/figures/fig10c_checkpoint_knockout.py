@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from pipeline_lib import store
 from pipeline_lib.figures.fig08_prompt_knockout import READ, tabulate_accuracy
 from pipeline_lib.figures.over_training import (
-    absent_handle,
+    absent_entry,
     all_names,
     draw_band,
     draw_line,
@@ -39,7 +39,7 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
     names, columns = all_names(settings), ["checkpoint", "operator", *READ]
     found = pd.concat([store.read_table(path, columns) for path in paths(inputs["knockouts"])])
     table = tabulate(found, operators, names, settings["min_prompts"])
-    return Drawn(draw_knockouts(table, operators, names, settings["min_prompts"]), table)
+    return Drawn(draw_knockouts(table, operators, names), table)
 
 
 def tabulate(
@@ -60,9 +60,7 @@ def tabulate(
     return table.assign(drawn=enough & table["drawn"].astype(bool))[COLUMNS]
 
 
-def draw_knockouts(
-    table: pd.DataFrame, operators: Sequence[str], names: Sequence[str], min_prompts: int
-) -> Figure:
+def draw_knockouts(table: pd.DataFrame, operators: Sequence[str], names: Sequence[str]) -> Figure:
     """A panel an operator: colour for the number of neurons, dashed for the control."""
     with style():
         drawn = table[table["drawn"].astype(bool) & (table["limit"] > 0)]
@@ -80,8 +78,8 @@ def draw_knockouts(
         next(iter(panels.values())).set_ylim(-0.05, 1.05)
         handles, words = _legend(looks)
         if n_absent:
-            handles.append(absent_handle())
-            words.append(f"fewer than {min_prompts} right answers")
+            cross, says = absent_entry()
+            handles, words = [*handles, cross], [*words, says]
         figure.legend(handles, words, ncols=3, loc="outside upper center", columnspacing=1.2)
         return figure
 
@@ -104,7 +102,7 @@ def _panel(
         for condition in ("control", "heuristic"):
             own = rows[(rows["limit"] == limit) & (rows["condition"] == condition)]
             options = {"linestyle": "-"} if condition == "heuristic" else _control_look()
-            draw_band(axes, own, names, colour, ("low", "high"))
+            draw_band(axes, own, names, colour, alpha=0.08)
             draw_line(axes, own, names, "accuracy", colour, marker=marker, **options)
     return mark_absent(axes, set(rows["checkpoint"]), names)
 

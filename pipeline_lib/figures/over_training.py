@@ -1,4 +1,4 @@
-"""What figures 10a to 10c share: a panel an operator, checkpoints side by side in training order."""
+"""What figures 10a to 10c share: a panel an operator, checkpoints in training order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def panels_over_training(
     for axes in panels.values():
         axes.set_xticks(shown, [labels[place] for place in shown], rotation=60)
         axes.set_xlim(-0.4, len(names) - 0.6)
-        axes.set_xlabel(of_what)
+        axes.set_xlabel(f"training {of_what}")
     next(iter(panels.values())).set_ylabel(label)
     return figure, panels
 
@@ -42,24 +42,28 @@ def panels_over_training(
 def draw_line(
     axes: Axes, rows: pd.DataFrame, names: Sequence[str], value: str, colour: str, **options: Any
 ) -> None:
-    """One value of each checkpoint, with bars to ``low`` and ``high`` where the rows have them.
-
-    Checkpoints without a row, or with NaN, leave a gap in the line.
-    """
+    """One value of each checkpoint; those without a row, or with NaN, leave a gap in the line."""
     by_name = rows.set_index("checkpoint")[value].reindex(names)
     places = np.arange(len(names))
     axes.plot(places, by_name.to_numpy(dtype=np.float64), color=colour, **options)
 
 
 def draw_band(
-    axes: Axes, rows: pd.DataFrame, names: Sequence[str], colour: str, ends: tuple[str, str]
+    axes: Axes,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    colour: str,
+    ends: tuple[str, str] = ("low", "high"),
+    alpha: float = 0.15,
 ) -> None:
     """Intervals as a band; a checkpoint whose neighbours are absent has a bar of its own."""
+    if rows.empty:
+        return
     low, high = (
         rows.set_index("checkpoint")[end].reindex(names).to_numpy(dtype=np.float64) for end in ends
     )
     places = np.arange(len(names))
-    axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(places, low, high, color=colour, alpha=alpha, linewidth=0)
     there = np.isfinite(low)
     beside = np.r_[False, there[:-1]] | np.r_[there[1:], False]
     alone = there & ~beside
@@ -69,16 +73,20 @@ def draw_band(
 def mark_absent(axes: Axes, present: set[str], names: Sequence[str]) -> int:
     """Crosses at the foot of the panel for checkpoints without a point; how many there are."""
     places = [place for place, name in enumerate(names) if name not in present]
-    axes.plot(
-        places, [0.03] * len(places), "x", color=NEUTRAL, markersize=3.5, clip_on=False,
-        transform=axes.get_xaxis_transform(),
-    )  # fmt: skip
+    if places:
+        options: dict[str, Any] = {
+            "color": NEUTRAL,
+            "markersize": 3.5,
+            "transform": axes.get_xaxis_transform(),
+        }
+        axes.plot(places, [0.05] * len(places), "x", **options)
     return len(places)
 
 
-def absent_handle() -> Line2D:
-    """The cross of `mark_absent` for a legend."""
-    return Line2D([], [], color=NEUTRAL, marker="x", linestyle="", markersize=3.5)
+def absent_entry() -> tuple[Line2D, str]:
+    """The cross of `mark_absent` for a legend, and what it says."""
+    cross = Line2D([], [], color=NEUTRAL, marker="x", linestyle="", markersize=3.5)
+    return cross, "too few right answers"
 
 
 def without_prompts(axes: Axes) -> None:
