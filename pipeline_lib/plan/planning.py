@@ -6,7 +6,13 @@ from pathlib import Path
 from pipeline_lib.config import Config
 from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import circuit_stages, model_stages, probe_stages, table_stages
+from pipeline_lib.plan import (
+    checkpoint_stages,
+    circuit_stages,
+    model_stages,
+    probe_stages,
+    table_stages,
+)
 from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_shape
 from pipeline_lib.plan.sizes import operator_sizes
@@ -34,6 +40,9 @@ STAGES = (
     model_stages.knock_out_prompts,
     circuit_stages.mean_activations,
     circuit_stages.faithfulness,
+    checkpoint_stages.score_checkpoint,
+    checkpoint_stages.match_checkpoints,
+    checkpoint_stages.ablate_checkpoint,
     table_stages.figures,
 )
 
@@ -84,6 +93,9 @@ def describe(
     shape, max_number, weight_file_bytes = find_shape(config, name, root)
     study, model = config.arithmetic_for(name), config.model(name)
     sizes = tuple(operator_sizes(study, operator, max_number) for operator in study.operators)
+    checkpoints = config.checkpoints_of(name)
+    # a checkpoint that is studied as a model too is fetched and described there
+    others = [c for c in checkpoints if f"{name}@{c}" not in config.arithmetic.models]
     return Work(
         name=name,
         shape=shape,
@@ -94,12 +106,15 @@ def describe(
         weight_file_bytes=weight_file_bytes,
         study=study,
         sizes=sizes,
+        checkpoints=checkpoints,
+        n_models=1 + len(others),
         engine=engine,
         expected=expected,
     )
 
 
 def plan_model(work: Work) -> ModelPlan:
-    """Cost of every stage of one model; only hub models are fetched."""
+    """Cost of every stage of one model that has jobs; only hub models are fetched."""
     stages = (stage(work) for stage in STAGES)
-    return ModelPlan(work, tuple(s for s in stages if work.is_hub or s.rule != "fetch_model"))
+    fetched = (s for s in stages if work.is_hub or s.rule != "fetch_model")
+    return ModelPlan(work, tuple(s for s in fetched if s.jobs))
