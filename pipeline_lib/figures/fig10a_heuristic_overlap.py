@@ -1,8 +1,10 @@
 """Figure 10a: how many of the final (neuron, heuristic) pairs checkpoints have already."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,49 +43,57 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
     """The figure from the matches of all checkpoints and of the final model, and all labels."""
     found = store.read_table(paths(inputs["matches"])[0], ["checkpoint", "operator"])
     width = store.read_json(paths(inputs["manifest"])[0])["shape"]["d_mlp"]
-    names, labelled = all_names(settings), iter(paths(inputs["labelled"]))
+    names, labelled = all_names(settings), paths(inputs["labelled"])
     final = {
         operator: read_matches(path, settings["kind"])
         for operator, path in one_per_operator(inputs, "final", operators).items()
     }
     rows = []
-    for name in names:
-        for operator in operators:
-            own = (found["checkpoint"] == name) & (found["operator"] == operator)
-            matches = final[operator] if name == FINAL else found[own]
-            overlap = measure_overlap(matches, final[operator], width, operator, name)
-            rows.append((operator, name, *overlap, *accuracy_of(next(labelled))))
-    table = pd.DataFrame(rows, columns=COLUMNS).sort_values(
-        "operator", key=lambda column: column.map(list(operators).index), kind="stable",
-        ignore_index=True,
-    )  # fmt: skip
+    for (name, operator), path in zip(product(names, operators), labelled, strict=True):
+        own = (found["checkpoint"] == name) & (found["operator"] == operator)
+        matches = final[operator] if name == FINAL else found[own]
+        overlap = measure_overlap(matches, final[operator], width, operator, name)
+        where = {"operator": operator, "checkpoint": name}
+        rows.append(where | overlap | accuracy_of(path))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.concat([table[table["operator"] == op] for op in operators], ignore_index=True)
     return Drawn(draw_overlap(table, operators, names), table)
 
 
-def accuracy_of(path: str) -> tuple[float, int]:
+def accuracy_of(path: str) -> dict[str, Any]:
     """Share of the valid prompts answered right (NaN for none), and how many there are."""
     correct = store.read_table(path, ["label"])["label"] == "correct"
-    return float(correct.mean()), len(correct)
+    return {"accuracy": float(correct.mean()), "n_prompts": len(correct)}
 
 
 def measure_overlap(
     matches: pd.DataFrame, final: pd.DataFrame, n_neurons: int, *names: str
-) -> tuple[float, ...]:
-    """Pairs of the final model, of the checkpoint, of both; the columns from share to kept_high.
+) -> dict[str, Any]:
+    """What a checkpoint's pairs and the final model's have in common (the columns to kept_high).
 
-    Intervals are those of a bootstrap over neurons, whose pairs hang together. NaN where a side
-    has no pairs.
+    ``n_neurons`` are those of a layer; ``names`` name the random draws. Intervals are those of a
+    bootstrap over neurons, whose pairs hang together. NaN where a side has no pairs.
     """
     forward, backward = n_in_common(matches, final), n_in_common(final, matches)
-    both = int(forward["shared"].sum())
-    shares = []
-    for counted, purpose in ((forward, "share"), (backward, "kept")):
-        part, whole = (counted[column].to_numpy(dtype=float) for column in ("shared", "pairs"))
-        rng = generator(BOOTSTRAP_SEED, "fig10a", purpose, *names)
-        value = both / whole.sum() if len(whole) else float("nan")
-        shares.append((value, *bootstrap_ratio_interval(part, whole, rng)))
-    chance = expected_by_chance(matches, final, n_neurons) / len(final) if len(final) else None
-    return len(final), len(matches), both, *shares[0], chance or 0.0, *shares[1]
+    chance = expected_by_chance(matches, final, n_neurons) / len(final) if len(final) else np.nan
+    counts = {"final_pairs": len(final), "pairs": len(matches)}
+    counts["in_common"] = int(forward["shared"].sum())
+    share = _share_with_interval(forward, "share", *names)
+    kept = _share_with_interval(backward, "kept", *names)
+    return {
+        **counts,
+        **dict(zip(("share", "low", "high"), share, strict=True)),
+        "chance": chance,
+        **dict(zip(("kept", "kept_low", "kept_high"), kept, strict=True)),
+    }
+
+
+def _share_with_interval(counted: pd.DataFrame, *purpose: str) -> tuple[float, float, float]:
+    part, whole = (counted[column].to_numpy(dtype=np.float64) for column in ("shared", "pairs"))
+    if not len(whole):
+        return np.nan, np.nan, np.nan
+    rng = generator(BOOTSTRAP_SEED, "fig10a", *purpose)
+    return float(part.sum() / whole.sum()), *bootstrap_ratio_interval(part, whole, rng)
 
 
 def draw_overlap(table: pd.DataFrame, operators: Sequence[str], names: Sequence[str]) -> Figure:

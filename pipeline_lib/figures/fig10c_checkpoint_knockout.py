@@ -67,7 +67,7 @@ def draw_knockouts(table: pd.DataFrame, operators: Sequence[str], names: Sequenc
         if drawn.empty:
             return message_figure("no checkpoint answers enough prompts:\nnothing was knocked out")
         figure, panels = panels_over_training(operators, names, "accuracy")
-        looks = _looks(sorted(drawn["limit"].unique()))
+        looks = _looks(sorted(set(drawn["limit"].tolist())))
         n_absent = 0
         for operator, axes in panels.items():
             rows = drawn[drawn["operator"] == operator]
@@ -76,7 +76,7 @@ def draw_knockouts(table: pd.DataFrame, operators: Sequence[str], names: Sequenc
             else:
                 without_prompts(axes)
         next(iter(panels.values())).set_ylim(-0.05, 1.05)
-        handles, words = _legend(looks)
+        handles, words = _legend(looks, complete=_has_all_controls(table))
         if n_absent:
             cross, says = absent_entry()
             handles, words = [*handles, cross], [*words, says]
@@ -113,8 +113,16 @@ def _control_look() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _legend(looks: dict[int, dict[str, Any]]) -> tuple[list[Line2D], list[str]]:
+def _legend(looks: dict[int, dict[str, Any]], *, complete: bool) -> tuple[list[Line2D], list[str]]:
     handles = [Line2D([], [], **look) for look in looks.values()]
     words = [f"{limit} neurons in each layer" for limit in looks]
     handles += [Line2D([], [], color=NEUTRAL), Line2D([], [], color=NEUTRAL, **_control_look())]
-    return handles, [*words, "of the prompt's heuristics", "control: other top neurons"]
+    control = "control: other top neurons" + ("" if complete else " (none where too few)")
+    return handles, [*words, "of the prompt's heuristics", control]
+
+
+def _has_all_controls(table: pd.DataFrame) -> bool:
+    """Whether every point that is drawn has its control."""
+    cells = ["operator", "checkpoint", "limit"]
+    counts = table[table["drawn"].astype(bool)].groupby(cells)["condition"].nunique()
+    return bool((counts == 2).all())
