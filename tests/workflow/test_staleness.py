@@ -23,8 +23,11 @@ MATCH_FIGURES = {
     "table06_neurons_mul",
     "table07_neurons_div",
 }
-MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS
-SCORING = {"score_heuristics"} | MATCHING
+CHECKPOINT_FIGURES = {"fig10b_shared_faithfulness", "fig10c_checkpoint_knockout"}
+CHECKPOINTS = {"ablate_checkpoint"} | CHECKPOINT_FIGURES
+OVER_TRAINING = {"match_checkpoints", "fig10a_heuristic_overlap"} | CHECKPOINTS
+MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING
+SCORING = {"score_heuristics", "score_checkpoint"} | MATCHING
 RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | SCORING
 PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
@@ -35,7 +38,7 @@ CIRCUITS = {
     "fig12b_mlp0_topk",
     "table01_faithfulness",
     "table02_circuit_heads",
-}
+} | CHECKPOINTS
 PATCHING = {"indirect_effects", "fig02_localization"} | CIRCUITS
 
 
@@ -79,6 +82,13 @@ def test_a_copied_project_is_up_to_date(project):
             "{arithmetic: {circuit: {n_heads: {add: 3, sub: 2, mul: 2, div: 2}}}}",
             CIRCUITS,
         ),
+        ("{arithmetic: {checkpoints: {per_layer: [5]}}}", CHECKPOINTS),
+        ("{arithmetic: {checkpoints: {min_prompts: 2}}}", CHECKPOINT_FIGURES),
+        (
+            "{arithmetic: {checkpoints: {mean_prompts: 1000}}}",
+            {"score_checkpoint"} | OVER_TRAINING,
+        ),
+        ("{arithmetic: {checkpoints: {enabled: false}}}", set()),
         ("{arithmetic: {enabled: false}}", set()),
         ("{}", set()),
     ],
@@ -103,7 +113,7 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "pipeline_lib/knockouts/by_prompt.py",
             "cumcount()",
             "cumcount(ascending=False)",
-            {"knock_out_prompts", "fig08_prompt_knockout"},
+            {"knock_out_prompts", "fig08_prompt_knockout"} | CHECKPOINTS,
         ),
         (
             "pipeline_lib/figures/fig15_neuron_iou.py",

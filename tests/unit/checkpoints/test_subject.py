@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from pipeline_lib import store
-from pipeline_lib.checkpoints.subject import Subject, join_tables, knock_out, measure_shared
+from pipeline_lib.checkpoints.subject import (
+    Subject,
+    answered,
+    join_tables,
+    knock_out,
+    measure_shared,
+)
 from pipeline_lib.circuits.ranking import Head
 from pipeline_lib.heuristics.types import Heuristic
 from pipeline_lib.interventions import mean_activations
@@ -55,6 +61,17 @@ def test_checkpoints_are_asked_the_same_prompts_as_far_as_they_answer_them():
     assert as_pairs(subject().prompts(7, seed=1)) == first[:7]
     assert as_pairs(subject(checkpoint="step9").prompts(7, seed=1)) == first[:7]
     assert as_pairs(subject().prompts(1000, seed=2)) != first
+
+
+def test_a_checkpoint_that_does_no_better_than_a_constant_has_no_prompts():
+    """20 of the prompts have the answer 0, the most common one."""
+    right = np.arange(len(EVALUATION)) * 11 % len(EVALUATION)
+    for n_right, n_left in ((20, 0), (21, 21)):
+        label = np.where(right < n_right, "correct", "not_a_number")
+        found = answered(EVALUATION.assign(label=label))
+        assert len(found) == n_left
+    assert as_pairs(found) == as_pairs(EVALUATION[label == "correct"])
+    assert len(answered(EVALUATION.iloc[:0].assign(label=""))) == 0
 
 
 def test_prompts_whose_answer_is_zero_can_be_left_out():
@@ -161,7 +178,8 @@ def test_the_tables_of_one_checkpoint_and_operator_are_read(tmp_path):
         other.assign(checkpoint="step5", operator="add"),
     ])  # fmt: skip
     final = pd.concat([FINAL.assign(kind="hybrid"), MATCHES.assign(kind="K")])
-    labelled = EVALUATION.assign(label=np.where(EVALUATION["b"] == 2, "correct", "incorrect"))
+    even = np.where(EVALUATION["b"] % 2 == 0, "correct", "incorrect")
+    labelled = EVALUATION.assign(label=even)
     files = {
         "final": write("final.csv", final), "neurons": write("neurons.csv", NEURONS),
         "circuits": write("circuit.csv", pd.DataFrame({"rank": [1], "head": ["L0H1"]})),
@@ -173,8 +191,8 @@ def test_the_tables_of_one_checkpoint_and_operator_are_read(tmp_path):
     assert found.matches.equals(MATCHES)
     assert found.final.drop(columns="kind").equals(FINAL)
     assert found.heads == [Head(0, 1)]
-    assert (found.prompts(100, seed=1)["b"] == 2).all()
-    assert len(found.prompts(100, seed=1)) == 18
+    assert (found.prompts(1000, seed=1)["b"] % 2 == 0).all()
+    assert len(found.prompts(1000, seed=1)) == 110
     itself = Subject.read("final", "sub", "hybrid", matches=[], **files)
     assert itself.matches.equals(itself.final)
 
