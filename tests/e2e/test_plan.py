@@ -412,7 +412,8 @@ RULES = {
 }
 # Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer
 # prompts; with a dozen neurons in a layer, as here, many do.
-# Circuits that keep all of the first layers are ablated later. The first checkpoint answers nothing.
+# Circuits that keep all of the first layers are ablated later.
+# The first checkpoint answers nothing.
 AT_MOST = {
     "knock_out_heuristics": 0.7,
     "knock_out_prompts": 0.6,
