@@ -27,6 +27,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODEL_NAMES)),
     operator="|".join(STUDY.operators),
     seed="|".join(map(str, STUDY.seeds)),
+    checkpoint="|".join(map(re.escape, [*CHECKPOINTS, FINAL])),
 
 
 report: "workflow/report/workflow.rst"
@@ -45,11 +46,13 @@ include: "workflow/rules/heuristics.smk"
 include: "workflow/rules/knockouts.smk"
 include: "workflow/rules/faithfulness.smk"
 include: "workflow/rules/heads.smk"
+include: "workflow/rules/checkpoints.smk"
 include: "workflow/rules/figures_localization.smk"
 include: "workflow/rules/figures_heuristics.smk"
 include: "workflow/rules/figures_knockouts.smk"
 include: "workflow/rules/figures_faithfulness.smk"
 include: "workflow/rules/figures_heads.smk"
+include: "workflow/rules/figures_checkpoints.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures_models.smk"
 

@@ -16,7 +16,7 @@ def check_workspace(config: Config, folder: Path) -> None:
     or a BagpipeError with all problems.
     """
     problems = [*_folder_problems(folder)]
-    for name in config.arithmetic.models if config.arithmetic.enabled else ():
+    for name in _studied_models(config):
         model = config.model(name)
         if model.source == "local":
             problems += _model_problems(folder / model.path, name)
@@ -25,6 +25,15 @@ def check_workspace(config: Config, folder: Path) -> None:
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
         raise BagpipeError(f"{len(problems)} problems were found before any job started:\n{listed}")
+
+
+def _studied_models(config: Config) -> list[str]:
+    """Models of the study and the checkpoints beside them, each once."""
+    if not config.arithmetic.enabled:
+        return []
+    models = config.arithmetic.models
+    beside = [f"{name}@{step}" for name in models for step in config.checkpoints_of(name)]
+    return list(dict.fromkeys([*models, *beside]))
 
 
 def _folder_problems(folder: Path) -> Iterator[BagpipeError]:

@@ -36,6 +36,27 @@ def resampled_means(
     return means.reshape(n, *values.shape[1:])
 
 
+def bootstrap_ratio_interval(
+    part: Float[np.ndarray, " sample"],
+    whole: Float[np.ndarray, " sample"],
+    rng: np.random.Generator,
+    n: int = 2000,
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of sum(``part``) / sum(``whole``) over samples.
+
+    For shares of things that come in clusters, of which each sample is one. Resamples whose
+    ``whole`` adds up to 0 are left out; NaN where none is left.
+    """
+    if not len(whole):
+        return float("nan"), float("nan")
+    means = resampled_means(np.stack([part, whole], axis=1), rng, n)
+    means = means[means[:, 1] != 0]
+    if not len(means):
+        return float("nan"), float("nan")
+    low, high = np.quantile(means[:, 0] / means[:, 1], [0.025, 0.975])
+    return float(low), float(high)
+
+
 def wilson_interval(
     share: Float[np.ndarray, " row"], n: Int[np.ndarray, " row"]
 ) -> tuple[Float[np.ndarray, " row"], Float[np.ndarray, " row"]]:

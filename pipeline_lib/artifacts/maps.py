@@ -20,7 +20,7 @@ from torch import Tensor
 
 from pipeline_lib import store
 from pipeline_lib.errors import ArtifactError
-from pipeline_lib.interventions.capture import iter_captured
+from pipeline_lib.interventions.capture import iter_captured, predict_tokens
 from pipeline_lib.interventions.values import value_logits
 from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
@@ -39,11 +39,12 @@ def write_maps(
     *,
     dtype: str,
     provenance: Mapping[str, Any],
-) -> None:
+) -> Int64[np.ndarray, " prompt"]:
     """Run every prompt and store the maps of the neurons (rows of layer, neuron).
 
-    Memory does not grow with the number of prompts. Raises DiskError when the disk cannot hold
-    the file, ActivationError for NaN or infinite activations.
+    Returns the most likely next token of every prompt, which the same runs tell. Memory does not
+    grow with the number of prompts. Raises DiskError when the disk cannot hold the file,
+    ActivationError for NaN or infinite activations.
     """
     shape = (len(neurons), len(prompts))
     store.require_space(Path(path).parent, int(np.prod(shape)) * np.dtype(dtype).itemsize)
@@ -56,7 +57,7 @@ def write_maps(
         writer.add("value_logits", store.Array(logits, ("neuron", "number"), "logit"))
         chunks = (1, min(len(prompts), CHUNK))
         k_map = writer.reserve("k_map", shape, dtype, ("neuron", "prompt"), "activation", chunks)
-        _fill(k_map, model, tokens, neurons)
+        return _fill(k_map, model, tokens, neurons)
 
 
 def neuron_value_logits(
@@ -76,25 +77,25 @@ def _fill(
     model: LanguageModel,
     tokens: Int64[Tensor, "prompt pos"],
     neurons: pd.DataFrame,
-) -> None:
+) -> Int64[np.ndarray, " prompt"]:
     if not len(neurons):
-        return
+        return predict_tokens(model, tokens).numpy()
     layers = sorted(set(neurons["layer"]))
     place = torch.tensor([layers.index(layer) for layer in neurons["layer"]])
     index = torch.tensor(neurons["neuron"].to_numpy(dtype=np.int64))
+    predicted: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
     waiting: list[np.ndarray] = []
     start = 0
-    for batch in progress(
-        iter_captured(
-            model, tokens, ("mlp_post",), layers=layers, positions=[-1], keep_logits=False
-        ),
-        "mapping neurons",
-    ):
+    captured = iter_captured(model, tokens, ("mlp_post",), layers=layers, positions=[-1])
+    for batch in progress(captured, "mapping neurons"):
+        assert batch.logits is not None
+        predicted.append(batch.logits.argmax(-1).numpy())
         waiting.append(batch.site("mlp_post")[:, 0, place, index].T.numpy())
         # one write per chunk: every write of a part of a chunk costs a whole one
         if sum(part.shape[1] for part in waiting) >= k_map.chunks[1]:
             start = _flush(k_map, waiting, start)
     _flush(k_map, waiting, start)
+    return np.concatenate(predicted)
 
 
 def _flush(k_map: h5py.Dataset, waiting: list[np.ndarray], start: int) -> int:

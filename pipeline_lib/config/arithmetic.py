@@ -237,6 +237,23 @@ class KnockoutsSection(Section):
     by_prompt: PromptKnockoutSection
 
 
+class CheckpointsSection(Section):
+    """Heuristics over training, for models whose `checkpoints` are named (paper, figure 10)."""
+
+    enabled: bool = True
+    """Whether the checkpoints are looked at; models without any have nothing to look at."""
+    mean_prompts: Count = 20_000
+    """Prompts over which a checkpoint's mean activations are taken; the model itself takes all."""
+    prompts: Count = 50
+    """Evaluation prompts per operator and checkpoint, of those the checkpoint answers right."""
+    min_prompts: Count = 5
+    """With fewer that it answers right, a checkpoint has no point in figures 10b and 10c."""
+    per_layer: Annotated[OrderedItems[Count], NonEmpty] = (5, 10, 25)
+    """Numbers of neurons set to zero in each layer, for every prompt those of its heuristics."""
+    seed: Seed = 42
+    """Seed of the order in which prompts are taken, and of the control neurons."""
+
+
 class ExamplePrompt(Section):
     """One prompt, written out as its parts."""
 
@@ -284,6 +301,7 @@ class ArithmeticStudy(Section):
     heuristics: HeuristicsSection
     failures: FailuresSection = FailuresSection()
     knockouts: KnockoutsSection
+    checkpoints: CheckpointsSection = CheckpointsSection()
     figures: FiguresSection = FiguresSection()
 
     def conflicts(self) -> Iterator[Conflict]:

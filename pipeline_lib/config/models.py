@@ -4,11 +4,24 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
+from pipeline_lib.checkpoints.names import FINAL
 from pipeline_lib.config.base import Conflict, Count, Items, Section
 
-Checkpoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["step65"])]
+
+def _not_final(name: str) -> str:
+    if name == FINAL:
+        raise PydanticCustomError("reserved", "names the model itself beside its checkpoints")
+    return name
+
+
+Checkpoint = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["step65"]),
+    AfterValidator(_not_final),
+]
 MOVING_REVISIONS = ("main", "master", "HEAD", "latest")
 
 

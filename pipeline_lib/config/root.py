@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr
 
+from pipeline_lib.checkpoints.names import in_training_order
 from pipeline_lib.config.arithmetic import ArithmeticStudy
 from pipeline_lib.config.base import Conflict, Section
 from pipeline_lib.config.models import HubModel, LocalModel, ModelSettings
@@ -69,6 +70,14 @@ class Config(Section):
         """The arithmetic study with the settings of this model (``models.<name>.arithmetic``)."""
         self.model(name)
         return self._arithmetic.get(name.partition("@")[0], self.arithmetic)
+
+    def checkpoints_of(self, name: str) -> tuple[str, ...]:
+        """Training checkpoints that are studied beside a model, in the order of training.
+
+        None for a model that is a checkpoint itself, and where the study leaves them out.
+        """
+        wanted = self.arithmetic_for(name).checkpoints.enabled
+        return () if "@" in name or not wanted else in_training_order(self.model(name).checkpoints)
 
     def digest(self) -> str:
         """Hash of all values, independent of the order of keys: first 16 hex digits of SHA-256."""

@@ -31,6 +31,13 @@ FIGURES = (
 )
 """One of each model."""
 
+CHECKPOINT_FIGURES = (
+    "fig10a_heuristic_overlap",
+    "fig10b_shared_faithfulness",
+    "fig10c_checkpoint_knockout",
+)
+"""One of each model whose training checkpoints are studied."""
+
 STUDY_FIGURES = ("fig08_prompt_knockout_models",)
 """One for all models together, in the folder all_models."""
 
@@ -50,9 +57,11 @@ def figures_of_operator(operator: str) -> list[str]:
     return [OPERATOR_TABLES[operator], f"vectors_{operator}"]
 
 
-def figures_of(model: str, models: Sequence[str], operators: Sequence[str]) -> list[str]:
+def figures_of(
+    model: str, models: Sequence[str], operators: Sequence[str], *, over_training: bool = False
+) -> list[str]:
     """Figures and tables of a model, in the study of ``models`` and ``operators``."""
     own = [name for operator in operators for name in figures_of_operator(operator)]
     further = list(models).index(model)
     last = [f"fig{FIRST_FURTHER + further - 1}_model_{model}"] if further else []
-    return [*FIGURES, *own, *last]
+    return [*FIGURES, *(CHECKPOINT_FIGURES if over_training else ()), *own, *last]

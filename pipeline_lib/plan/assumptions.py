@@ -56,6 +56,8 @@ class Expected:
     """Heuristics with enough neurons, times min_neurons / neurons, per operator."""
     matches_per_neuron: float = 12.0
     """Rows of the match table per neuron, all kinds together."""
+    checkpoint_matches_per_neuron: float = 4.0
+    """Rows of the match table over training per neuron and checkpoint."""
     silenced_share: float = 0.8
     """Work of the prompt knockouts: some prompts have no neurons in the first late layer."""
 

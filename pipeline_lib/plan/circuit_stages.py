@@ -17,8 +17,7 @@ def mean_activations(work: Work) -> Stage:
     Disk: z [T, L, H, d_head] and mlp_post [T, L, M]. Memory: all token ids, thrice.
     """
     shape, n_tokens = work.shape, work.n_tokens
-    per_node = [shape.n_layers * flops.layer_flops(shape, 1, t + 1) for t in range(n_tokens)]
-    counts = n_nodes(work)
+    counts, per_node = n_nodes(work), node_flops(work)
     sites = [
         Dataset((n_tokens, shape.n_layers, shape.n_heads, shape.d_head)),
         Dataset((n_tokens, shape.n_layers, shape.d_mlp)),
@@ -33,6 +32,13 @@ def mean_activations(work: Work) -> Stage:
         array_bytes=counts[-1] * (PROMPT_BYTES + 3 * n_tokens * 8),
         n_rows=counts[-1],
     )
+
+
+def node_flops(work: Work) -> list[int]:
+    """One token of one prefix through all layers, without logits, for every length."""
+    return [
+        work.shape.n_layers * flops.layer_flops(work.shape, 1, t + 1) for t in range(work.n_tokens)
+    ]
 
 
 def n_nodes(work: Work) -> list[int]:

@@ -6,7 +6,14 @@ from pathlib import Path
 from pipeline_lib.config import Config
 from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import circuit_stages, head_stages, model_stages, probe_stages, table_stages
+from pipeline_lib.plan import (
+    checkpoint_stages,
+    circuit_stages,
+    head_stages,
+    model_stages,
+    probe_stages,
+    table_stages,
+)
 from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_shape
 from pipeline_lib.plan.sizes import operator_sizes
@@ -38,6 +45,9 @@ STAGES = (
     head_stages.number_maps,
     head_stages.mlp_vectors,
     head_stages.failure_modes,
+    checkpoint_stages.score_checkpoint,
+    checkpoint_stages.match_checkpoints,
+    checkpoint_stages.ablate_checkpoint,
     table_stages.figures,
 )
 
@@ -88,6 +98,9 @@ def describe(
     shape, max_number, weight_file_bytes = find_shape(config, name, root)
     study, model = config.arithmetic_for(name), config.model(name)
     sizes = tuple(operator_sizes(study, operator, max_number) for operator in study.operators)
+    checkpoints = config.checkpoints_of(name)
+    # a checkpoint that is studied as a model too is fetched and described there
+    others = [c for c in checkpoints if f"{name}@{c}" not in config.arithmetic.models]
     return Work(
         name=name,
         shape=shape,
@@ -98,12 +111,15 @@ def describe(
         weight_file_bytes=weight_file_bytes,
         study=study,
         sizes=sizes,
+        checkpoints=checkpoints,
+        n_models=1 + len(others),
         engine=engine,
         expected=expected,
     )
 
 
 def plan_model(work: Work) -> ModelPlan:
-    """Cost of every stage of one model; only hub models are fetched."""
+    """Cost of every stage of one model that has jobs; only hub models are fetched."""
     stages = (stage(work) for stage in STAGES)
-    return ModelPlan(work, tuple(s for s in stages if work.is_hub or s.rule != "fetch_model"))
+    fetched = (s for s in stages if work.is_hub or s.rule != "fetch_model")
+    return ModelPlan(work, tuple(s for s in fetched if s.jobs))

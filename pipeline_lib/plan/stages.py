@@ -57,6 +57,10 @@ class Work:
     """Weights on disk; None where they are not there yet."""
     study: ArithmeticStudy
     sizes: tuple[OperatorSizes, ...]
+    checkpoints: tuple[str, ...] = ()
+    """Training checkpoints that are studied beside the model."""
+    n_models: int = 1
+    """Sets of weights that are described: the model's, and those of its checkpoints."""
     engine: Engine = assumed.ENGINE
     expected: assumed.Expected = assumed.EXPECTED
 

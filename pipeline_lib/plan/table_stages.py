@@ -1,6 +1,6 @@
 """Cost of the stages that do not run the model: tables, scores, figures."""
 
-from pipeline_lib.figures.catalog import FIGURES, figures_of_operator
+from pipeline_lib.figures.catalog import CHECKPOINT_FIGURES, FIGURES, figures_of_operator
 from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan.sizes import OperatorSizes
 from pipeline_lib.plan.stages import Stage, Work, table_stage
@@ -11,16 +11,17 @@ MANIFEST_BYTES = 900
 
 
 def fetch_model(work: Work) -> Stage:
-    """Download of the weights of a hub model."""
-    n_bytes = work.disk_weight_bytes
+    """Download of the weights of a hub model and of its checkpoints."""
+    n_bytes = work.n_models * work.disk_weight_bytes
     seconds = n_bytes / assumed.DOWNLOAD_BYTES_PER_SECOND
-    return table_stage("fetch_model", jobs=1, disk_bytes=n_bytes, seconds=seconds)
+    return table_stage("fetch_model", jobs=work.n_models, disk_bytes=n_bytes, seconds=seconds)
 
 
 def describe_model(work: Work) -> Stage:
-    """Checksums of the weights, read once."""
-    seconds = work.disk_weight_bytes / assumed.LOAD_BYTES_PER_SECOND
-    return table_stage("describe_model", jobs=1, disk_bytes=MANIFEST_BYTES, seconds=seconds)
+    """Checksums of the weights, also of the checkpoints, read once."""
+    n = work.n_models
+    seconds = n * work.disk_weight_bytes / assumed.LOAD_BYTES_PER_SECOND
+    return table_stage("describe_model", jobs=n, disk_bytes=n * MANIFEST_BYTES, seconds=seconds)
 
 
 def prompt_context(work: Work) -> Stage:
@@ -115,7 +116,8 @@ def match_heuristics(work: Work) -> Stage:
 def figures(work: Work) -> Stage:
     """PDF, PNG and CSV of every figure and table; PNG and CSV again in the report (base64)."""
     # the first model has the figure of all models, the others one of their own
-    n = len(FIGURES) + 1 + sum(len(figures_of_operator(size.operator)) for size in work.sizes)
+    n = len(FIGURES) + 1 + len(CHECKPOINT_FIGURES) * bool(work.checkpoints)
+    n += sum(len(figures_of_operator(size.operator)) for size in work.sizes)
     pictures = n * assumed.PICTURE_BYTES * (work.study.figures.dpi / 300) ** 1.5
     prompts = sum(size.n_valid for size in work.sizes)
     numbers = assumed.NUMBERS_BYTES * min(prompts, assumed.PLOTTED_PROMPTS)

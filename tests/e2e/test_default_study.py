@@ -12,7 +12,7 @@ from tests.project import planned, said, snakemake
 
 OPERATORS = ("add", "sub", "mul", "div")
 SEEDS = (42, 412)
-FIGURES = tuple(figures_of("tiny-arith", ["tiny-arith"], OPERATORS))
+FIGURES = tuple(figures_of("tiny-arith", ["tiny-arith"], OPERATORS, over_training=True))
 STUDY_FIGURE = "fig08_prompt_knockout_models"
 
 
@@ -88,6 +88,42 @@ def test_every_hdf5_artifact_is_whole_and_says_what_made_it(study):
             assert artifact.provenance["model"] == "tiny-arith"
             assert artifact.provenance["operator"] in OPERATORS
             assert artifact.provenance["params"]["code"]
+
+
+def test_every_checkpoint_has_its_own_artifacts(study):
+    folder = study / "checkpoints"
+    assert {path.name for path in folder.iterdir()} == {"step0", "step130", "final", "matches.csv"}
+    for step in ("step0", "step130"):
+        assert len(list((folder / step).iterdir())) == 3 * 4 + 3
+        store.verify_artifact(folder / step / "means.h5", "means")
+        for operator in OPERATORS:
+            path = folder / step / f"{operator}_scores.h5"
+            store.verify_artifact(path, "scores")
+            with store.open_artifact(path, "scores") as artifact:
+                assert artifact.provenance["checkpoint"] == step
+                assert artifact.provenance["operator"] == operator
+    # without training nothing is answered better than by a constant
+    assert len(pd.read_csv(folder / "step0" / "knockouts.csv")) == 0
+    assert set(pd.read_csv(folder / "final" / "knockouts.csv")["operator"]) == set(OPERATORS)
+
+
+def test_the_overlap_of_figure_10a_counted_from_the_matches(finished_project, study):
+    figure = pd.read_csv(
+        finished_project / "figs/arithmetic/tiny-arith/fig10a_heuristic_overlap.csv"
+    )
+    matches = pd.read_csv(study / "checkpoints" / "matches.csv")
+    pair = ["layer", "neuron", "heuristic"]
+    assert len(figure) == 4 * 3
+    for row in figure.to_dict("records"):
+        operator = row["operator"]
+        final = pd.read_csv(study / "heuristics" / f"{operator}_matches.csv")
+        final = set(final.loc[final["kind"] == "hybrid", pair].itertuples(index=False, name=None))
+        held = (matches["operator"] == operator) & (matches["checkpoint"] == row["checkpoint"])
+        own = set(matches.loc[held, pair].itertuples(index=False, name=None))
+        own = final if row["checkpoint"] == "final" else own
+        assert (row["final_pairs"], row["pairs"]) == (len(final), len(own))
+        assert row["share"] == pytest.approx(len(own & final) / len(final))
+        assert row["low"] <= row["share"] <= row["high"]
 
 
 def test_the_engine_passed_its_self_test_with_every_reference(study):

@@ -17,9 +17,13 @@ from pipeline_lib.artifacts.numbers import write_keys, write_mlp0, write_outputs
 from pipeline_lib.artifacts.ranking import read_ranking
 from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.artifacts.verification import read_pairs
+from pipeline_lib.checkpoints.names import FINAL
+from pipeline_lib.checkpoints.scoring import sampled_means, score_checkpoint, top_neurons_of
+from pipeline_lib.checkpoints.subject import Subject, knock_out, measure_shared
 from pipeline_lib.circuits.faithfulness import draw_prompts, measure_circuits
 from pipeline_lib.circuits.study import study_curves
 from pipeline_lib.config import load_config, merge, read_yaml
+from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.interventions.attribute import attribute
 from pipeline_lib.interventions.capture import capture, predict_tokens
 from pipeline_lib.interventions.means import mean_activations
@@ -61,7 +65,9 @@ def plan(finished_project, study):
     neurons = len(pd.read_csv(study / "neurons" / "add.csv"))
     least = config.arithmetic_for("tiny-arith").knockouts.by_heuristic.min_neurons
     share = sum(knocked) / len(knocked) * least / neurons
-    expected = Expected(share, sum(matches) / len(matches) / neurons)
+    over_training = pd.read_csv(study / "checkpoints" / "matches.csv")
+    each = len(over_training) / (len(config.checkpoints_of("tiny-arith")) * len(matches))
+    expected = Expected(share, sum(matches) / len(matches) / neurons, each / neurons)
     return make_plan(config, finished_project, engine=ENGINE, expected=expected)[0]
 
 
@@ -101,6 +107,11 @@ FILES = {
     "mlp_vectors": ["numbers/*_keys.h5", "numbers/outputs.h5"],
     "failure_modes": ["failures/*.csv"],
     "faithfulness": ["faithfulness/*.csv", "circuits/*.csv"],
+    "score_checkpoint": [
+        *(f"checkpoints/*/*_{name}" for name in ("neurons.csv", "scores.h5", "labelled.csv")),
+        "checkpoints/*/means.h5",
+    ],
+    "match_checkpoints": ["checkpoints/matches.csv"],
 }
 
 
@@ -361,10 +372,79 @@ def run(plan, study, model, finished_project, tmp_path_factory):
             provenance={},
         )
 
+    def at(step):
+        """The weights of a checkpoint, and the folder of what was found with them."""
+        if step == FINAL:
+            return model, study
+        folder = finished_project / "data" / "models" / f"tiny-arith@{step}"
+        return load_model(folder, name=step), study / "checkpoints" / step
+
+    def scored(operator):
+        labelled, total = prompts(operator, "labelled"), 0
+        names = [f"counterfactual_seed{seed}" for seed in settings.attribution.seeds]
+        pairs = [prompts(operator, name) for name in names]
+        chosen = settings.neurons.model_dump(mode="json")
+        types = settings.heuristics.types.model_dump(mode="json")
+        for step in plan.work.checkpoints:
+            loaded, folder = at(step)
+            neurons = store.read_table(folder / f"{operator}_neurons.csv")
+            method = {"method": settings.attribution.method, "steps": settings.attribution.steps}
+            total += counted(top_neurons_of, loaded, context, pairs, chosen, **method)
+            total += counted(
+                score_checkpoint,
+                loaded,
+                context,
+                labelled,
+                neurons,
+                HeuristicSettings.from_values(types),
+                operator=operator,
+                max_operand=settings.prompts.max_operand,
+                dtype="float32",
+                scratch=tmp_path_factory.mktemp("scores"),
+            )
+            if operator == settings.operators[0]:  # once for all operators
+                drawn = {"n_prompts": settings.checkpoints.mean_prompts, "rng": generator(0)}
+                limits = {"max_operand": settings.prompts.max_operand, **drawn}
+                total += counted(sampled_means, loaded, context, **limits)
+        return total
+
+    def ablated(operator):
+        chosen, total = settings.checkpoints, 0
+        for step in (*plan.work.checkpoints, FINAL):
+            loaded, folder = at(step)
+            own = ("{}_neurons.csv", "{}_labelled.csv")
+            own = ("neurons/{}.csv", "prompts/{}/labelled.csv") if step == FINAL else own
+            subject = Subject.read(
+                step,
+                operator,
+                settings.heuristics.kind,
+                matches=[] if step == FINAL else [str(study / "checkpoints" / "matches.csv")],
+                final=study / "heuristics" / f"{operator}_matches.csv",
+                neurons=folder / own[0].format(operator),
+                labelled=folder / own[1].format(operator),
+                circuits=study / "circuits" / f"{operator}.csv",
+                evaluation=study / "prompts" / operator / "evaluation.csv",
+            )
+            asked, means = subject.prompts(chosen.prompts, chosen.seed), folder / "means.h5"
+            late = first_layer(settings.neurons.first_heuristics_layer, model.n_layers)
+            options = {"first_late_layer": late, "seed": chosen.seed}
+            loaded_means = read_means(means)
+            total += counted(
+                measure_shared, subject, loaded, context, loaded_means, asked, **options
+            )
+            answers = ablated_correctness(
+                loaded, context.encode, context.answer_ids, positions="all"
+            )
+            limits = {"per_layer": chosen.per_layer, "rank": "score", "seed": chosen.seed}
+            total += counted(knock_out, subject, answers, asked, **limits)
+        return total
+
     return {
         "attention": attended,
         "number_maps": numbers,
         "mlp_vectors": vectors,
+        "score_checkpoint": scored,
+        "ablate_checkpoint": ablated,
         "mean_activations": all_means,
         "faithfulness": faithful,
         "verify_engine": verified,
@@ -395,11 +475,18 @@ RULES = {
     "attention": 0.02,
     "number_maps": 0.02,
     "mlp_vectors": 0.02,
+    "score_checkpoint": 0.01,
 }
 # Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer
 # prompts; with a dozen neurons in a layer, as here, many do.
 # Circuits that keep all of the first layers are ablated later.
-AT_MOST = {"knock_out_heuristics": 0.7, "knock_out_prompts": 0.6, "faithfulness": 0.7}
+# The first checkpoint answers nothing.
+AT_MOST = {
+    "knock_out_heuristics": 0.7,
+    "knock_out_prompts": 0.6,
+    "faithfulness": 0.7,
+    "ablate_checkpoint": 0.2,
+}
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -42,6 +42,16 @@ def test_each_missing_file_is_named(folder, missing, message):
         check_workspace(config("whole"), folder)
 
 
+def test_checkpoints_are_looked_at_where_they_are_studied(folder):
+    model = {"source": "local", "path": "whole", "checkpoints": ["step0"]}
+    raw = {"models": {"m0": model}, "arithmetic": {"models": ["m0"]}}
+    presets = ROOT / "config" / "presets"
+    with pytest.raises(ModelError, match=r"does not exist[\s\S]*m0@step0"):
+        check_workspace(load_config(raw, presets=presets), folder)
+    raw["arithmetic"]["checkpoints"] = {"enabled": False}
+    check_workspace(load_config(raw, presets=presets), folder)
+
+
 def test_all_problems_are_listed_together(folder):
     with pytest.raises(BagpipeError, match=r"2 problems[\s\S]*models.m0[\s\S]*models.m1"):
         check_workspace(config("here", "there"), folder)

@@ -27,21 +27,28 @@ MATCH_FIGURES = {
     "table06_neurons_mul",
     "table07_neurons_div",
 }
-MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS
-SCORING = {"score_heuristics"} | MATCHING
+CHECKPOINT_FIGURES = {"fig10b_shared_faithfulness", "fig10c_checkpoint_knockout"}
+CHECKPOINTS = {"ablate_checkpoint"} | CHECKPOINT_FIGURES
+OVER_TRAINING = {"match_checkpoints", "fig10a_heuristic_overlap"} | CHECKPOINTS
+MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING
+SCORING = {"score_heuristics", "score_checkpoint"} | MATCHING
 VECTORS = {"mlp_vectors", "embeddings", "neuron_vectors"}
 RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING
 PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
-CIRCUITS = {
-    "faithfulness",
-    "fig04b_faithfulness_topk",
-    "fig11_faithfulness_heads",
-    "fig12b_mlp0_topk",
-    "table01_faithfulness",
-    "table02_circuit_heads",
-    "fig14_attention_patterns",
-} | SCORECARD
+CIRCUITS = (
+    {
+        "faithfulness",
+        "fig04b_faithfulness_topk",
+        "fig11_faithfulness_heads",
+        "fig12b_mlp0_topk",
+        "table01_faithfulness",
+        "table02_circuit_heads",
+        "fig14_attention_patterns",
+    }
+    | SCORECARD
+    | CHECKPOINTS
+)
 PATCHING = {"indirect_effects", "fig02_localization", "fig02_localization_summed"} | CIRCUITS
 
 
@@ -97,6 +104,13 @@ def test_a_copied_project_is_up_to_date(project):
         ("{arithmetic: {heads: {ov_source: embedding}}}", {"number_maps", "fig13_mlp0_neurons"}),
         ("{arithmetic: {embeddings: {prompts: 30}}}", VECTORS),
         ("{arithmetic: {failures: {seed: 1}}}", {"failure_modes", "fig09_failure_modes"}),
+        ("{arithmetic: {checkpoints: {per_layer: [5]}}}", CHECKPOINTS),
+        ("{arithmetic: {checkpoints: {min_prompts: 2}}}", CHECKPOINT_FIGURES),
+        (
+            "{arithmetic: {checkpoints: {mean_prompts: 1000}}}",
+            {"score_checkpoint"} | OVER_TRAINING,
+        ),
+        ("{arithmetic: {checkpoints: {enabled: false}}}", set()),
         ("{arithmetic: {enabled: false}}", set()),
         ("{}", set()),
     ],
@@ -121,7 +135,7 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "pipeline_lib/knockouts/by_prompt.py",
             "cumcount()",
             "cumcount(ascending=False)",
-            PROMPT_KNOCKOUTS,
+            PROMPT_KNOCKOUTS | CHECKPOINTS,
         ),
         (
             "pipeline_lib/figures/fig15_neuron_iou.py",

@@ -22,6 +22,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from snakemake.exceptions import WorkflowError
 
+from pipeline_lib.checkpoints.names import FINAL
 from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import STUDY_FIGURES, figures_of
@@ -36,6 +37,7 @@ except BagpipeError as error:
 
 STUDY = CONFIG.arithmetic
 MODEL_NAMES = CONFIG.all_model_names()
+CHECKPOINTS = sorted({c for m in CONFIG.models.values() for c in m.checkpoints})
 FORMATS = ["pdf", "png", "csv"]
 
 
@@ -128,6 +130,57 @@ def get_attribution_inputs(suffix):
     return inputs
 
 
+def get_attribution_pairs(wildcards):
+    """Prompt pairs that attribution pools, operator by operator and seed by seed."""
+    seeds = CONFIG.arithmetic_for(wildcards.model).attribution.seeds
+    path = f"<arithmetic>/{wildcards.model}/prompts/{{operator}}/counterfactual_seed{{seed}}.csv"
+    return expand(path, operator=STUDY.operators, seed=seeds)
+
+
+def get_checkpoints(wildcards):
+    """Training checkpoints that are studied beside the wildcard's model, in their order."""
+    return list(CONFIG.checkpoints_of(wildcards.model))
+
+
+def get_per_checkpoint(path, *, final=False):
+    """Input function: files of all checkpoints, each one per operator; also of the model itself."""
+
+    def inputs(wildcards):
+        names = [*get_checkpoints(wildcards), *([FINAL] if final else [])]
+        pattern = f"<arithmetic>/{wildcards.model}/checkpoints/{{checkpoint}}/{path}"
+        each = {"operator": STUDY.operators} if "{operator}" in path else {}
+        return expand(pattern, checkpoint=names, **each)
+
+    return inputs
+
+
+def get_labels_over_training(wildcards):
+    """Labels of all checkpoints and then of the model itself, each one per operator."""
+    own = get_per_checkpoint("{operator}_labelled.csv")(wildcards)
+    return own + get_per_operator("prompts/{operator}/labelled.csv")(wildcards)
+
+
+def get_checkpoint_files(wildcards):
+    """What differs between a checkpoint and the model itself, which earlier stages dealt with."""
+    folder = f"<arithmetic>/{wildcards.model}"
+    if wildcards.checkpoint == FINAL:
+        return {
+            "manifest": f"<models>/{wildcards.model}/manifest.json",
+            "means": f"{folder}/means.h5",
+            "neurons": get_per_operator("neurons/{operator}.csv")(wildcards),
+            "labelled": get_per_operator("prompts/{operator}/labelled.csv")(wildcards),
+            "matches": [],
+        }
+    own = f"checkpoints/{wildcards.checkpoint}/{{operator}}"
+    return {
+        "manifest": f"<models>/{wildcards.model}@{wildcards.checkpoint}/manifest.json",
+        "means": f"{folder}/checkpoints/{wildcards.checkpoint}/means.h5",
+        "neurons": get_per_operator(f"{own}_neurons.csv")(wildcards),
+        "labelled": get_per_operator(f"{own}_labelled.csv")(wildcards),
+        "matches": [f"{folder}/checkpoints/matches.csv"],
+    }
+
+
 def get_mem_mb(wildcards, attempt):
     """Memory of a stage that runs a model: its weights twice and room for one batch, in MB."""
     weights = sum(
@@ -217,6 +270,16 @@ def get_scorecard_settings(wildcards):
     return source | get_figure_settings(*keys)(wildcards)
 
 
+def get_settings_over_training(*keys):
+    """Params function: a figure's settings and the names of the model's checkpoints."""
+
+    def settings(wildcards):
+        found = get_figure_settings(*keys)(wildcards)
+        return {**found, "checkpoints": get_checkpoints(wildcards)}
+
+    return settings
+
+
 def get_figure_outputs(name, title, caption=None, folder="{model}"):
     """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report.
 
@@ -257,7 +320,7 @@ def get_all_figures(wildcards):
     names = [
         f"{model}/{figure}"
         for model in STUDY.models
-        for figure in figures_of(model, STUDY.models, STUDY.operators)
+        for figure in get_figures_of(model)
     ]
     names += [f"all_models/{figure}" for figure in STUDY_FIGURES]
     return expand(
@@ -265,6 +328,12 @@ def get_all_figures(wildcards):
         name=names if STUDY.enabled else [],
         format=FORMATS,
     )
+
+
+def get_figures_of(model):
+    """Names of a model's figures and tables; those over training need checkpoints."""
+    over_training = bool(CONFIG.checkpoints_of(model))
+    return figures_of(model, STUDY.models, STUDY.operators, over_training=over_training)
 
 
 def write_report():

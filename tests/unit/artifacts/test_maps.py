@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.maps import read_activations_of
+from pipeline_lib.artifacts.maps import read_activations_of, write_maps
 from pipeline_lib.errors import ArtifactError
+from pipeline_lib.interventions.capture import predict_tokens
+from pipeline_lib.stimuli.arithmetic import valid_prompts
 
 
 @pytest.fixture
@@ -33,3 +35,17 @@ def test_activations_in_the_order_of_the_prompts(maps):
 def test_a_prompt_that_is_not_there(maps):
     with pytest.raises(ArtifactError, match="do not hold a prompt"):
         read_activations_of(maps, pd.DataFrame({"a": [1], "b": [0]}))
+
+
+@pytest.mark.parametrize("n_neurons", [3, 0])
+def test_writing_maps_tells_what_the_model_answers(llama_model, number_tokens, tmp_path, n_neurons):
+    prompts = valid_prompts("sub", min_operand=0, max_operand=40, max_number=99)
+    neurons = pd.DataFrame({"layer": [1, 2, 2], "neuron": [5, 0, 7]})[:n_neurons]
+    tokens, ids = number_tokens.encode(prompts), number_tokens.number_ids
+    options = {"dtype": "float32", "provenance": {}}
+    path = tmp_path / "maps.h5"
+    predicted = write_maps(path, llama_model, tokens, prompts, neurons, ids, **options)
+    assert len(tokens) > 512  # several batches
+    assert predicted.tolist() == predict_tokens(llama_model, tokens).tolist()
+    with store.open_artifact(path, "maps") as artifact:
+        assert artifact.read("k_map").shape == (n_neurons, len(prompts))

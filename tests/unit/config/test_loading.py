@@ -168,6 +168,25 @@ class TestModels:
         assert config.model("big").origin == {"source": "hub", "repo": "a/b", "revision": "step9"}
         assert config.model("big@step1").revision == "step1"
 
+    def test_checkpoints_are_studied_beside_their_model_in_training_order(self):
+        tiny = {**TINY, "checkpoints": ["step130", "step9", "step65"]}
+        config = load_config({**raw(), "models": {"tiny": tiny}}, presets=PRESETS)
+        assert config.checkpoints_of("tiny") == ("step9", "step65", "step130")
+        assert config.checkpoints_of("tiny@step9") == ()
+        off = load_config(
+            {**raw({"checkpoints": {"enabled": False}}), "models": {"tiny": tiny}}, presets=PRESETS
+        )
+        assert off.checkpoints_of("tiny") == ()
+        only = {**tiny, "arithmetic": {"checkpoints": {"enabled": False}}}
+        both = load_config({**raw(), "models": {"tiny": only, "two": tiny}}, presets=PRESETS)
+        assert both.checkpoints_of("tiny") == ()
+        assert len(both.checkpoints_of("two")) == 3
+
+    def test_no_checkpoint_can_be_called_as_the_model_itself_is(self):
+        tiny = {**TINY, "checkpoints": ["step9", "final"]}
+        found = problems({**raw(), "models": {"tiny": tiny}})
+        assert "the model itself" in found["models.tiny.checkpoints[1]"]
+
     @pytest.mark.parametrize("name", ["tniy", "tiny@step66"])
     def test_unknown_model_names_the_nearest(self, name):
         config = load_config(raw(), presets=PRESETS)

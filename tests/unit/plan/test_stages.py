@@ -1,11 +1,13 @@
 """Costs of the stages of a small model, by hand."""
 
+import numpy as np
 import pytest
 
 from pipeline_lib.artifacts.maps import CHUNK
 from pipeline_lib.figures.catalog import figures_of
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
 from pipeline_lib.plan import Expected, assumptions, flops, make_plan
+from pipeline_lib.plan.checkpoint_stages import n_nodes as sampled_nodes
 from pipeline_lib.plan.circuit_stages import n_nodes
 from pipeline_lib.plan.model_stages import MAP_CHUNK
 from pipeline_lib.plan.stages import CPU_ROWS, GPU_ROWS, Work
@@ -38,6 +40,53 @@ def test_jobs_are_one_per_operator_and_seed(plan):
     per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
     assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
     assert jobs["figures"] == len(figures_of("some", ["some"], ["sub"])) + 1
+
+
+def test_checkpoints_have_stages_of_their_own(plan):
+    steps = "models: {some: {checkpoints: [v1, v2, v3]}}"
+    without, planned = plan(STUDY), plan(STUDY, steps)
+    stages, shape = by_rule(planned), planned.shape
+    jobs = {rule: stage.jobs for rule, stage in stages.items()}
+    assert {"score_checkpoint", "match_checkpoints", "ablate_checkpoint"} & set(
+        by_rule(without)
+    ) == set()
+    assert [jobs[rule] for rule in ("fetch_model", "describe_model", "score_checkpoint")] == [
+        4,
+        4,
+        3,
+    ]
+    assert [jobs[rule] for rule in ("match_checkpoints", "ablate_checkpoint")] == [1, 4]
+    assert jobs["figures"] == by_rule(without)["figures"].jobs + 3
+    once = flops.forward_flops(shape, 5)
+    # 2 x 10 pairs: both sides run, then once more with gradients; 400 prompts in the means
+    pairs = 2 * 10 * (2 * once + flops.attribution_flops(shape, 5, "gradient", 16))
+    costs = [6 * flops.layer_flops(shape, 1, n_keys) for n_keys in range(1, 6)]
+    means = sum(n * c for n, c in zip([1, 20, 20, 400, 400], costs, strict=True))
+    maps = VALID * once + 2 * 128 * 14 * 1000
+    assert stages["score_checkpoint"].flops == 3 * (pairs + maps + means)
+    # 50 prompts of four: intact twice, 4 circuits, 3 limits with their control at four in five
+    silenced = round(0.8 * 3 * 2 * flops.ablation_flops(shape, 5, 4))
+    each = 2 * once + 4 * flops.ablation_flops(shape, 5, 0) + silenced
+    assert stages["ablate_checkpoint"].flops == 4 * 50 * each
+
+
+def test_a_checkpoint_that_is_a_model_of_the_study_is_fetched_once(config, tmp_path):
+    steps = "models: {tiny-arith: {checkpoints: [step0, step65]}}"
+    both = "arithmetic: {models: [tiny-arith, tiny-arith@step65]}"
+    plans = make_plan(config(steps, both), ROOT)
+    assert [by_rule(plan)["describe_model"].jobs for plan in plans] == [2, 1]
+    assert "score_checkpoint" not in by_rule(plans[1])
+
+
+def test_few_sampled_prompts_share_few_prefixes(plan):
+    few = plan(STUDY, "arithmetic: {checkpoints: {mean_prompts: 40}}").work
+    rng = np.random.default_rng(0)
+    a = np.arange(400) // 20
+    counts = []
+    for _ in range(300):
+        drawn = rng.permutation(400)[:40]
+        counts.append([1, len(set(a[drawn])), len(set(a[drawn])), 40, 40])
+    assert sampled_nodes(few) == pytest.approx(np.mean(counts, axis=0), rel=0.02)
 
 
 def test_flops_are_prompts_times_passes(plan):
@@ -159,7 +208,7 @@ def test_an_operator_without_valid_prompts_costs_little(config):
     planned = make_plan(config(limits), ROOT)[0]
     assert planned.work.sizes[0].n_valid == 0
     # vectors of neurons and heads, and runs of operands whether valid or not, need no valid prompt
-    others = ("neuron_maps", "verify_engine", "mean_activations")
+    others = ("neuron_maps", "verify_engine", "mean_activations", "score_checkpoint")
     others += ("attention", "number_maps", "mlp_vectors")
     free = [stage for stage in planned.stages if stage.rule not in others]
     assert sum(stage.flops for stage in free) == 0

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline_lib.stats import (
     bootstrap_mean_interval,
+    bootstrap_ratio_interval,
     permutation_p_value,
     resampled_means,
     wilson_interval,
@@ -45,6 +46,28 @@ def test_no_samples_give_nan():
     assert np.isnan(low).all()
     assert np.isnan(high).all()
     assert low.shape == (3,)
+
+
+def test_ratio_interval_of_clusters_is_wider_than_that_of_single_things():
+    rng = np.random.default_rng(0)
+    whole = np.full(40, 5.0)
+    clustered = np.repeat([0.0, 5.0], 20)  # each cluster agrees with itself
+    spread = np.tile([2.0, 3.0], 20)
+    for part in (clustered, spread):
+        low, high = bootstrap_ratio_interval(part, whole, rng)
+        # the ratio is a mean of 40 ratios: normal approximation
+        half = 1.96 * (part / whole).std() / np.sqrt(40)
+        assert (low, high) == pytest.approx((0.5 - half, 0.5 + half), abs=0.03)
+
+
+def test_ratio_interval_weighs_clusters_by_their_size():
+    part, whole = np.array([9.0, 0.0]), np.array([9.0, 1.0])
+    low, high = bootstrap_ratio_interval(part, whole, np.random.default_rng(0), n=400)
+    assert (low, high) == (0.0, 1.0)
+    even = bootstrap_ratio_interval(whole / 2, whole, np.random.default_rng(0))
+    assert even == pytest.approx((0.5, 0.5))
+    for nothing in (np.zeros(0), np.zeros(3)):
+        assert np.isnan(bootstrap_ratio_interval(nothing, nothing, np.random.default_rng(0))).all()
 
 
 def test_wilson_interval_of_wilsons_textbook_cases():

@@ -1,0 +1,1 @@
+"""Checkpoints: which heuristics a model has already, and how it works with them, over training."""
