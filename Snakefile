@@ -51,6 +51,7 @@ include: "workflow/rules/figures_knockouts.smk"
 include: "workflow/rules/figures_faithfulness.smk"
 include: "workflow/rules/figures_heads.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/browse.smk"
 
 
 rule all:

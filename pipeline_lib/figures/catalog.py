@@ -1,4 +1,4 @@
-"""Every figure and table of the arithmetic study: the names of its files, without their ending."""
+"""Every figure, table and page of the arithmetic study: names of files, without their ending."""
 
 FIGURES = (
     "table00_verification",
@@ -26,6 +26,9 @@ FIGURES = (
     "table08_unclassified_neurons",
 )
 """One of each model."""
+
+PAGES = ("effects", "attention", "ov", "neurons")
+"""Pages to browse of each model, in the order of their links; beside them lies their index."""
 
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",
