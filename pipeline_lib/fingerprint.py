@@ -81,7 +81,7 @@ def _data_hashes(module: _Module, name: str, path: Path) -> dict[str, str]:
         for file in path.parent.glob(pattern)
     }
     return {
-        f"{name}:{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        f"{name}:{file.relative_to(path.parent).as_posix()}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
         for file in sorted(found)
     }
 

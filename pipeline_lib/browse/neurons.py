@@ -22,9 +22,8 @@ from pipeline_lib.figures.reading import (
     read_neuron_map,
 )
 from pipeline_lib.figures.style import operator_title
-from pipeline_lib.heuristics.types import HEURISTIC_TYPES, Heuristic
+from pipeline_lib.heuristics.types import TYPE_TITLES, Heuristic
 
-TYPE_TITLES = {kind.type_name: kind.type_title for kind in HEURISTIC_TYPES}
 N_TOKENS = 10
 KEY = ["layer", "neuron"]
 NEURON_COLUMNS = [*KEY, "rank", "importance"]

@@ -69,12 +69,12 @@ def write_overview(
     entries = "".join(_entry(name, snapshots.get(name)) for name in TITLES if name in pages)
     if not snapshots:
         entries = f'<p class="notice">{escape(NO_CHROME)}</p>{entries}'
-    text = Template(read_template("index.html")).substitute(
+    text = Template(read_template("overview.html")).substitute(
         model=escape(model),
         links=page_links(INDEX),
         style=read_template("style.css"),
         entries=entries,
-        script=read_template("index.js"),
+        script=read_template("overview.js"),
     )
     with store.atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

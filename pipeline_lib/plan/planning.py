@@ -6,7 +6,14 @@ from pathlib import Path
 from pipeline_lib.config import Config
 from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import circuit_stages, head_stages, model_stages, probe_stages, table_stages
+from pipeline_lib.plan import (
+    browse_stages,
+    circuit_stages,
+    head_stages,
+    model_stages,
+    probe_stages,
+    table_stages,
+)
 from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_shape
 from pipeline_lib.plan.sizes import operator_sizes
@@ -39,6 +46,11 @@ STAGES = (
     head_stages.mlp_vectors,
     head_stages.failure_modes,
     table_stages.figures,
+    browse_stages.browse_effects,
+    browse_stages.browse_attention,
+    browse_stages.browse_ov,
+    browse_stages.browse_neurons,
+    browse_stages.browse_snapshots,
 )
 
 
