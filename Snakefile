@@ -55,6 +55,7 @@ include: "workflow/rules/figures_heads.smk"
 include: "workflow/rules/figures_checkpoints.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures_models.smk"
+include: "workflow/rules/browse.smk"
 
 
 rule all:

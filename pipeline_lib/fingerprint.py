@@ -2,11 +2,14 @@
 
 Snakemake does not see a change in an imported module; with the fingerprint among a rule's
 parameters it does. The analysis is static (nothing is imported) and the hash is taken of the syntax
-tree without docstrings, so comments, docstrings and layout do not count.
+tree without docstrings, so comments, docstrings and layout do not count. A data file of the library
+(a template, say) counts, byte for byte, for the modules that name it and lie beside it or beside
+its folder.
 """
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +34,7 @@ def fingerprint(script: Path, *extra_modules: str, root: Path) -> str:
 
 
 def explain(script: Path, *extra_modules: str, root: Path) -> dict[str, str]:
-    """What a fingerprint is made of: the hash of the script and of each module, by name."""
+    """What a fingerprint is made of: hashes of the script, of modules and data files, by name."""
     start = _read(Path(script), "")
     hashes, waiting = {"script": start.digest}, [*start.references, *extra_modules]
     seen: set[str] = set()
@@ -46,7 +49,7 @@ def explain(script: Path, *extra_modules: str, root: Path) -> dict[str, str]:
                 waiting += _behind_facade(module, name, path, rest)
             elif name not in hashes:
                 hashes[name] = module.digest
-                hashes |= _data_beside(path, name) if module.reads_data else {}
+                hashes |= _data_hashes(module, name, path)
                 waiting += module.references
     modules = sorted(hashes.keys() - NEUTRAL - {"script"})
     return {name: hashes[name] for name in ("script", *modules)}
@@ -58,8 +61,6 @@ class _Module:
 
     digest: str
     references: tuple[str, ...]
-    reads_data: bool
-    """Whether it imports ``importlib.resources``: then the data files beside it count too."""
     is_facade: bool
     """Whether it is a package's ``__init__`` that does nothing but offer names of other modules.
 
@@ -67,6 +68,24 @@ class _Module:
     """
     offers: dict[str, str]
     """Where the names of a facade live, from its imports; lazy ones are under TYPE_CHECKING."""
+    file_names: tuple[str, ...]
+    """Texts in the code that may be names of data files."""
+
+
+def _data_hashes(module: _Module, name: str, path: Path) -> dict[str, str]:
+    """Hashes of the data files that a module names, in its folder or in one right below."""
+    found = {
+        file
+        for file_name in module.file_names
+        for pattern in (file_name, f"*/{file_name}")
+        for file in path.parent.glob(pattern)
+    }
+    return {
+        f"{name}:{file.relative_to(path.parent).as_posix()}": hashlib.sha256(
+            file.read_bytes()
+        ).hexdigest()[:16]
+        for file in sorted(found)
+    }
 
 
 def _modules(reference: str, root: Path) -> Iterator[tuple[str, Path, str]]:
@@ -101,16 +120,6 @@ def _behind_facade(module: _Module, package: str, path: Path, name: str) -> list
     return [f"{package}.{part}" for part in sorted(parts) if not part.startswith("__")]
 
 
-def _data_beside(path: Path, name: str) -> dict[str, str]:
-    """Hashes of the files in a module's folder that are no code."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return {
-        f"{package}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-        for file in path.parent.iterdir()
-        if file.is_file() and file.suffix not in (".py", ".pyc") and file.name[0] != "."
-    }
-
-
 def _read(path: Path, name: str) -> _Module:
     try:
         stat = path.stat()
@@ -133,14 +142,20 @@ def _analyse(path: Path, name: str, mtime: int, size: int) -> _Module:
     is_facade = is_init and all(map(_only_offers, tree.body))
     offers = dict(_imports(tree, package)) if is_facade else {}
     tree = _Normaliser().visit(tree)
-    references = sorted(set(_references(tree, package)))
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    texts = {value for value in constants if isinstance(value, str)}
     return _Module(
         digest=_digest("\x1f".join(_serialise(tree))),
-        references=tuple(references),
-        reads_data=any(f"{name}.".startswith("importlib.resources.") for name in references),
+        references=tuple(sorted(set(_references(tree, package)))),
         is_facade=is_facade,
         offers=offers,
+        file_names=tuple(sorted(text for text in texts if _is_file_name(text))),
     )
+
+
+def _is_file_name(text: str) -> bool:
+    """Whether a text looks like the name of a file that is not Python."""
+    return re.fullmatch(r"[\w-]+\.(?!py$)[a-z]{2,5}", text) is not None
 
 
 _LITERAL = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.expr_context)

@@ -1,4 +1,4 @@
-"""Every figure and table of the arithmetic study: the names of its files, without their ending."""
+"""Every figure, table and page of the arithmetic study: names of files, without their ending."""
 
 from collections.abc import Sequence
 
@@ -43,6 +43,9 @@ STUDY_FIGURES = ("fig08_prompt_knockout_models",)
 
 FIRST_FURTHER = 16
 """Number of the second model's own figure, as in the paper; the third model's is one more."""
+
+PAGES = ("effects", "attention", "ov", "neurons")
+"""Pages to browse of each model, in the order of their links; beside them lies their index."""
 
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",

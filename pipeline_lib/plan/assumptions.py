@@ -25,6 +25,8 @@ LIBRARY_BYTES = 400 * 10**6
 """Python, torch and transformers in memory."""
 TABLE_LIBRARY_BYTES = 150 * 10**6
 """Python and pandas in memory."""
+PAGE_LIBRARY_BYTES = 170 * 10**6
+"""A page to browse with its libraries."""
 DRAWING_BYTES = 300 * 10**6
 """A figure with its libraries."""
 BATCH_BYTES = 192 * 2**20
@@ -44,6 +46,18 @@ PICTURE_BYTES = 210_000
 NUMBERS_BYTES = 100
 """Plotted numbers as CSV, per valid prompt of the first `PLOTTED_PROMPTS`."""
 PLOTTED_PROMPTS = 45_000
+PAGE_BYTES = 4_880_000
+"""A page to browse without its data: Plotly, nearly all of it."""
+MAP_DEFLATED, HEAD_DEFLATED = 0.5, 0.8
+"""Bytes of a value of a neuron's map and of a head's picture, one in the raw, when deflated."""
+EFFECT_CELL_BYTES = 120
+"""An effect as numbers and words."""
+PREVIEW_BYTES = 150_000
+"""Static picture of a page."""
+PICTURE_SECONDS = 1e-7
+"""Packing one value of a picture."""
+BROWSER_SECONDS = 5.0
+"""A browser that starts and draws the static pictures."""
 REPORT_PAGE_BYTES = 3_200_000
 """The report without any figure."""
 

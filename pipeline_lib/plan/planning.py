@@ -7,6 +7,7 @@ from pipeline_lib.config import Config
 from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan import (
+    browse_stages,
     checkpoint_stages,
     circuit_stages,
     head_stages,
@@ -49,6 +50,11 @@ STAGES = (
     checkpoint_stages.match_checkpoints,
     checkpoint_stages.ablate_checkpoint,
     table_stages.figures,
+    browse_stages.browse_effects,
+    browse_stages.browse_attention,
+    browse_stages.browse_ov,
+    browse_stages.browse_neurons,
+    browse_stages.browse_snapshots,
 )
 
 

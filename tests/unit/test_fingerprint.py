@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.errors import BagpipeError
+from pipeline_lib.figures.catalog import PAGES
 from pipeline_lib.fingerprint import explain, fingerprint
 
 ROOT = Path(__file__).parents[2]
@@ -186,27 +187,58 @@ def test_extra_modules_are_covered(project):
     )
 
 
+class TestDataFiles:
+    """Files that are not Python: they count for the modules beside them that name them."""
+
+    @pytest.fixture
+    def menu(self, project):
+        project.write("pipeline_lib/rooms/menus/menu.html", "<p>soup")
+        project.write("pipeline_lib/rooms/menus/wine.html", "<p>red")
+        project.replace(
+            "pipeline_lib/rooms/kitchen.py", "MyError\n", 'MyError\nMENU = "menu.html"\n'
+        )
+        return project
+
+    def test_a_named_file_counts(self, menu):
+        assert "rooms.kitchen:menus/menu.html" in menu.modules
+        before = menu.fingerprint
+        menu.write("pipeline_lib/rooms/menus/menu.html", "<p>stew")
+        assert menu.fingerprint != before
+        menu.write("pipeline_lib/rooms/menus/menu.html", "<p>soup")
+        assert menu.fingerprint == before
+
+    def test_a_file_in_the_module_s_own_folder_counts(self, menu):
+        before = menu.fingerprint
+        menu.write("pipeline_lib/rooms/menu.html", "<p>another")
+        assert menu.fingerprint != before
+
+    @pytest.mark.parametrize(
+        "name", ["pipeline_lib/rooms/menus/wine.html", "pipeline_lib/menu.html", "menu.html"]
+    )
+    def test_other_files_do_not(self, menu, name):
+        before = menu.fingerprint
+        menu.write(name, "<p>white")
+        assert menu.fingerprint == before
+
+
+def test_every_template_of_a_page_counts_for_its_rule():
+    """In particular the files that all pages share count for each."""
+    shared = {"page.html", "style.css", "common.js"}
+    script = ROOT / "workflow" / "scripts" / "build_page.py"
+    for page in PAGES:
+        parts = explain(script, f"pipeline_lib.browse.{page}", root=ROOT)
+        files = {Path(name).name for name in parts if ":" in name}
+        assert files == shared | {f"{page}.html", f"{page}.js"}
+        assert not any("torch" in name or "artifacts" in name for name in parts)
+    parts = explain(ROOT / "workflow" / "scripts" / "take_snapshots.py", root=ROOT)
+    assert {"overview.html", "overview.js", "style.css"} <= {Path(name).name for name in parts}
+
+
 def test_place_and_time_of_the_files_do_not_count(project, tmp_path):
     other = Project(tmp_path / "elsewhere")
     assert other.fingerprint == project.fingerprint
     os.utime(project.folder / "script.py", (1, 1))
     assert other.fingerprint == project.fingerprint
-
-
-def test_data_beside_a_module_count_where_they_are_read(project):
-    project.write("pipeline_lib/rooms/recipes.csv", "soup,1\n")
-    before = project.fingerprint
-    project.write("pipeline_lib/rooms/recipes.csv", "soup,2\n")
-    assert project.fingerprint == before  # the kitchen does not look at them
-    kitchen = "from importlib import resources\nfrom pipeline_lib.salt import AMOUNT\n"
-    project.write("pipeline_lib/rooms/kitchen.py", kitchen)
-    reads = project.fingerprint
-    assert reads != before
-    project.write("pipeline_lib/rooms/recipes.csv", "soup,3\n")
-    assert project.fingerprint != reads
-    project.write("pipeline_lib/salt.csv", "beside another module\n")
-    project.write("pipeline_lib/rooms/recipes.csv", "soup,2\n")
-    assert project.fingerprint == reads
 
 
 def test_errors_name_the_file(project):

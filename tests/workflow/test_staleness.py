@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_lib.figures.catalog import PAGES
 from tests.project import planned
 
 SCORECARD = {"table_scorecard"}
@@ -30,7 +31,8 @@ MATCH_FIGURES = {
 CHECKPOINT_FIGURES = {"fig10b_shared_faithfulness", "fig10c_checkpoint_knockout"}
 CHECKPOINTS = {"ablate_checkpoint"} | CHECKPOINT_FIGURES
 OVER_TRAINING = {"match_checkpoints", "fig10a_heuristic_overlap"} | CHECKPOINTS
-MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING
+GALLERY = {"browse_neurons", "browse_snapshots"}
+MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING | GALLERY
 SCORING = {"score_heuristics", "score_checkpoint"} | MATCHING
 VECTORS = {"mlp_vectors", "embeddings", "neuron_vectors"}
 RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING
@@ -49,7 +51,9 @@ CIRCUITS = (
     | SCORECARD
     | CHECKPOINTS
 )
-PATCHING = {"indirect_effects", "fig02_localization", "fig02_localization_summed"} | CIRCUITS
+LOCALIZATION = {"fig02_localization", "fig02_localization_summed"}
+EFFECTS_PAGE = {"browse_effects", "browse_snapshots"}
+PATCHING = {"indirect_effects"} | LOCALIZATION | CIRCUITS | EFFECTS_PAGE
 
 
 def of_the_model(settings: str) -> str:
@@ -99,9 +103,12 @@ def test_a_copied_project_is_up_to_date(project):
         ),
         (
             "{arithmetic: {heads: {operands: 10}}}",
-            {"attention", "fig14_attention_patterns"},
+            {"attention", "fig14_attention_patterns", "browse_attention", "browse_snapshots"},
         ),
-        ("{arithmetic: {heads: {ov_source: embedding}}}", {"number_maps", "fig13_mlp0_neurons"}),
+        (
+            "{arithmetic: {heads: {ov_source: embedding}}}",
+            {"number_maps", "fig13_mlp0_neurons", "browse_ov", "browse_snapshots"},
+        ),
         ("{arithmetic: {embeddings: {prompts: 30}}}", VECTORS),
         ("{arithmetic: {failures: {seed: 1}}}", {"failure_modes", "fig09_failure_modes"}),
         ("{arithmetic: {checkpoints: {per_layer: [5]}}}", CHECKPOINTS),
@@ -148,6 +155,13 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "np.divmod(",
             "np.divmod(0 + ",
             VERIFICATION | PATCHING,
+        ),
+        ("pipeline_lib/browse/templates/neurons.js", "const STEP = 50", "const STEP = 99", GALLERY),
+        (
+            "pipeline_lib/browse/templates/common.js",
+            "// Rows of",
+            "// All rows of",
+            {f"browse_{page}" for page in PAGES} | {"browse_snapshots"},
         ),
         ("pipeline_lib/heuristics/counting.py", 'kind="stable"', 'kind="mergesort"', SCORING),
         (

@@ -25,7 +25,7 @@ from snakemake.exceptions import WorkflowError
 from pipeline_lib.checkpoints.names import FINAL
 from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
-from pipeline_lib.figures.catalog import STUDY_FIGURES, figures_of
+from pipeline_lib.figures.catalog import PAGES, STUDY_FIGURES, figures_of
 from pipeline_lib.fingerprint import fingerprint
 from pipeline_lib.preflight import check_workspace
 
@@ -251,15 +251,19 @@ def get_reported_accuracy(wildcards):
     return [path] if Path(path).is_file() else []
 
 
-def get_figure_settings(*keys):
-    """Params function: the values of a figure's config keys (dotted), under the last part of each."""
-    keys = (*keys, "figures.dpi")
+def get_named_settings(*keys):
+    """Params function: the values of config keys (dotted), under the last part of each."""
 
     def settings(wildcards):
         values = CONFIG.arithmetic_for(wildcards.model).params(*keys)
         return {key.split(".")[-1]: values[key] for key in keys}
 
     return settings
+
+
+def get_figure_settings(*keys):
+    """Params function: the values of a figure's config keys, and the resolution of figures."""
+    return get_named_settings(*keys, "figures.dpi")
 
 
 def get_scorecard_settings(wildcards):
@@ -302,6 +306,18 @@ def get_figure_outputs(name, title, caption=None, folder="{model}"):
     }
 
 
+def get_page_outputs(name, has_parts=True):
+    """Output files of a page to browse: the page, its preview, a folder for what it loads later."""
+    folder = "<figures>/arithmetic/{model}/browse"
+    outputs = {
+        "page": f"{folder}/{name}.html",
+        "preview": f"<arithmetic>/{{model}}/browse/{name}.json",
+    }
+    if has_parts:
+        outputs["data"] = directory(f"{folder}/{name}_data")
+    return outputs
+
+
 def get_of_every_model(path):
     """Input function: files of all models of the study, model by model, one per operator."""
 
@@ -316,18 +332,19 @@ def get_of_every_model(path):
 
 
 def get_all_figures(wildcards):
-    """Every figure and table of the arithmetic study in every format; none if it is switched off."""
+    """Every figure, table and page of the arithmetic study; none if it is switched off."""
+    models = STUDY.models if STUDY.enabled else []
     names = [
-        f"{model}/{figure}"
-        for model in STUDY.models
-        for figure in get_figures_of(model)
+        f"{model}/{figure}" for model in models for figure in get_figures_of(model)
     ]
-    names += [f"all_models/{figure}" for figure in STUDY_FIGURES]
-    return expand(
-        "<figures>/arithmetic/{name}.{format}",
-        name=names if STUDY.enabled else [],
-        format=FORMATS,
+    names += [f"all_models/{figure}" for figure in STUDY_FIGURES if models]
+    figures = expand("<figures>/arithmetic/{name}.{format}", name=names, format=FORMATS)
+    pages = expand(
+        "<figures>/arithmetic/{model}/browse/{page}.html",
+        model=models,
+        page=[*PAGES, "index"],
     )
+    return figures + pages
 
 
 def get_figures_of(model):
@@ -340,11 +357,13 @@ def write_report():
     """After a run of everything: Snakemake's report, and a word on where things are."""
     if not set(workflow.dag_settings.targets) <= {"all", "arithmetic"}:
         return
-    paths = map(workflow.pathvars.apply, get_all_figures(None))
-    folders = sorted({str(Path(path).parent) for path in paths})
-    if not folders:
+    paths = [Path(workflow.pathvars.apply(path)) for path in get_all_figures(None)]
+    if not paths:
         return
+    folders = sorted({str(path.parent) for path in paths if path.suffix == ".pdf"})
     sys.stderr.write(f"\nFigures and tables: {', '.join(folders)}\n")
+    indexes = [str(path) for path in paths if path.name == "index.html"]
+    sys.stderr.write(f"Pages to browse:    {', '.join(indexes)}\n")
     report_file = "figs/report.html"
     # The same command line asks the same configuration for its report.
     command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]

@@ -14,6 +14,8 @@ def test_names_written_out_are_those_of_the_rooms_that_write():
     assert reading.ATTRIBUTION_KIND == attribution.KIND
     assert reading.MAPS_KIND == maps.KIND
     assert reading.PATTERNS_KIND == attention.PATTERNS_KIND
+    assert reading.PICTURES_KIND == attention.PICTURES_KIND
+    assert reading.OV_KIND == numbers.OV_KIND
     assert reading.MLP0_KIND == numbers.MLP0_KIND
     assert reading.KEYS_KIND == numbers.KEYS_KIND
     assert reading.OUTPUTS_KIND == numbers.OUTPUTS_KIND
