@@ -18,8 +18,9 @@ SIZES = {
     "prompts": {"max_operand": MAX_OPERAND, "discovery": 8},
     "faithfulness": {"seeds": [42]},
 }
-# what no other of these targets needs: the last file of every chain of stages
+# the last file of every chain of stages
 TARGETS = (
+    "data/arithmetic/{model}/probes/add.csv",
     "data/arithmetic/{model}/attention/patterns.h5",
     "data/arithmetic/{model}/numbers/ov.h5",
     "data/arithmetic/{model}/numbers/outputs.h5",
