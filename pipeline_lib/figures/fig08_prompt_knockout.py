@@ -128,6 +128,8 @@ def operator_legend(
     ]
     names = [OPERATOR_TITLES[op] + ("" if op in shown else " (no prompts)") for op in operators]
     lines = [Line2D([], [], color=NEUTRAL, linestyle=line) for line in LINES.values()]
+    # a page is not wide enough for the words on more than two operators without prompts
+    one_row = one_row and len(operators) - len(shown) <= 2
     half = len(operators) if one_row else -(-len(operators) // 2)
     figure.legend(
         [*colours[:half], lines[0], *colours[half:], lines[1]],
