@@ -1,8 +1,8 @@
 """Models beside each other and beside the paper.
 
 inputs: effects, probes, faithfulness and knockout tables; the tables of a model's figures
-outputs: figs/arithmetic/all_models/fig08_prompt_knockout_models, figs/arithmetic/{model}/table_scorecard and, for
-         the second model and those after it, fig16_model_{model}, fig17_model_{model}, ... as PDF, PNG and CSV
+outputs: figs/arithmetic/all_models/fig08_prompt_knockout_models, figs/arithmetic/{model}/table_scorecard,
+         and for the second model on fig16_model_{model}, fig17_model_{model}, ... as PDF, PNG, CSV
 steps: read the artifacts, compute the plotted numbers, draw
 """
 

@@ -1,0 +1,158 @@
+"""The get_* functions that turn wildcards into input files.
+
+inputs: CONFIG and STUDY of common.smk
+outputs: input functions of the rules
+steps: files of one model, operator by operator, seed by seed, checkpoint by checkpoint
+"""
+
+from pipeline_lib.checkpoints.names import FINAL
+
+
+def get_model_files(wildcards):
+    """The files that define the wildcard's model: a local folder's, or the record of a download."""
+    model = CONFIG.model(wildcards.model)
+    if model.source == "hub":
+        return [f"data/models/{wildcards.model}/download.json"]
+    return sorted(
+        str(path)
+        for pattern in (
+            "*.safetensors",
+            "config.json",
+            "tokenizer*.json",
+            "*.index.json",
+        )
+        for path in Path(model.path).glob(pattern)
+    )
+
+
+def get_counterfactual_pool(wildcards):
+    """Discovery prompts of all operators: counterfactuals are drawn from them together."""
+    return expand(
+        "<arithmetic>/{model}/prompts/{operator}/discovery.csv",
+        model=wildcards.model,
+        operator=STUDY.operators,
+    )
+
+
+def get_attribution_inputs(suffix):
+    """Input function: one file per counterfactual seed that attribution pools."""
+
+    def inputs(wildcards):
+        seeds = CONFIG.arithmetic_for(wildcards.model).attribution.seeds
+        return [suffix.format(seed=seed, **wildcards) for seed in seeds]
+
+    return inputs
+
+
+def get_attribution_pairs(wildcards):
+    """Prompt pairs that attribution pools, operator by operator and seed by seed."""
+    seeds = CONFIG.arithmetic_for(wildcards.model).attribution.seeds
+    path = f"<arithmetic>/{wildcards.model}/prompts/{{operator}}/counterfactual_seed{{seed}}.csv"
+    return expand(path, operator=STUDY.operators, seed=seeds)
+
+
+def get_checkpoints(wildcards):
+    """Training checkpoints that are studied beside the wildcard's model, in their order."""
+    return list(CONFIG.checkpoints_of(wildcards.model))
+
+
+def get_per_checkpoint(path, *, final=False):
+    """Input function: files of all checkpoints, each one per operator; also of the model itself."""
+
+    def inputs(wildcards):
+        names = [*get_checkpoints(wildcards), *([FINAL] if final else [])]
+        pattern = f"<arithmetic>/{wildcards.model}/checkpoints/{{checkpoint}}/{path}"
+        each = {"operator": STUDY.operators} if "{operator}" in path else {}
+        return expand(pattern, checkpoint=names, **each)
+
+    return inputs
+
+
+def get_labels_over_training(wildcards):
+    """Labels of all checkpoints and then of the model itself, each one per operator."""
+    own = get_per_checkpoint("{operator}_labelled.csv")(wildcards)
+    return own + get_per_operator("prompts/{operator}/labelled.csv")(wildcards)
+
+
+def get_checkpoint_files(wildcards):
+    """What differs between a checkpoint and the model itself, which earlier stages dealt with."""
+    folder = f"<arithmetic>/{wildcards.model}"
+    if wildcards.checkpoint == FINAL:
+        return {
+            "manifest": f"<models>/{wildcards.model}/manifest.json",
+            "means": f"{folder}/means.h5",
+            "neurons": get_per_operator("neurons/{operator}.csv")(wildcards),
+            "labelled": get_per_operator("prompts/{operator}/labelled.csv")(wildcards),
+            "matches": [],
+        }
+    own = f"checkpoints/{wildcards.checkpoint}/{{operator}}"
+    return {
+        "manifest": f"<models>/{wildcards.model}@{wildcards.checkpoint}/manifest.json",
+        "means": f"{folder}/checkpoints/{wildcards.checkpoint}/means.h5",
+        "neurons": get_per_operator(f"{own}_neurons.csv")(wildcards),
+        "labelled": get_per_operator(f"{own}_labelled.csv")(wildcards),
+        "matches": [f"{folder}/checkpoints/matches.csv"],
+    }
+
+
+def get_per_operator(path):
+    """Input function: the study's files of one stage, one per operator in their order."""
+
+    def inputs(wildcards):
+        return expand(
+            f"<arithmetic>/{wildcards.model}/{path}", operator=STUDY.operators
+        )
+
+    return inputs
+
+
+def get_probes_for_auto(wildcards):
+    """Probe tables of all operators, where they decide the first layer of heuristics."""
+    neurons = CONFIG.arithmetic_for(wildcards.model).neurons
+    if neurons.first_heuristics_layer != "auto":
+        return []
+    return get_per_operator("probes/{operator}.csv")(wildcards)
+
+
+def get_per_seed(path):
+    """Input function: the study's files of one stage, one per operator and seed."""
+
+    def inputs(wildcards):
+        pattern = f"<arithmetic>/{wildcards.model}/{path}"
+        return expand(pattern, operator=STUDY.operators, seed=STUDY.seeds)
+
+    return inputs
+
+
+def get_effects_of_operator(wildcards):
+    """Effects of the wildcards' operator, one file per seed."""
+    pattern = (
+        f"<arithmetic>/{wildcards.model}/effects/{wildcards.operator}_seed{{seed}}.h5"
+    )
+    return expand(pattern, seed=STUDY.seeds)
+
+
+def get_verification_pairs(wildcards):
+    """Prompt pairs of the first seed, one file per operator: the engine is tested on some."""
+    path = f"prompts/{{operator}}/counterfactual_seed{STUDY.seeds[0]}.csv"
+    return get_per_operator(path)(wildcards)
+
+
+def get_reported_accuracy(wildcards):
+    """Accuracy reported beside the model's weights (training and held-out prompts), if any."""
+    model = CONFIG.model(wildcards.model)
+    path = f"{model.path}/accuracy.csv" if model.source == "local" else ""
+    return [path] if Path(path).is_file() else []
+
+
+def get_of_every_model(path):
+    """Input function: files of all models of the study, model by model, one per operator."""
+
+    def inputs(wildcards):
+        return expand(
+            f"<arithmetic>/{{model}}/{path}",
+            model=STUDY.models,
+            operator=STUDY.operators,
+        )
+
+    return inputs

@@ -1,0 +1,90 @@
+"""What a run leaves: files of figures and pages, and the report.
+
+inputs: CONFIG and STUDY of common.smk, the catalogue of figures
+outputs: functions that name output files and all targets; write_report
+steps: name the files of one figure or page, of everything; write the report after a run
+"""
+
+import subprocess
+
+from pipeline_lib.figures.catalog import PAGES, STUDY_FIGURES, figures_of
+
+FORMATS = ["pdf", "png", "csv"]
+
+
+def get_figure_outputs(name, title, caption=None, folder="{model}"):
+    """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report.
+
+    ``caption`` names its text where that is not the figure's own name, ``folder`` what it is of.
+    """
+    path = f"<figures>/arithmetic/{folder}/{name}"
+    in_report = {
+        "caption": f"../report/{caption or name}.rst",
+        "category": "Arithmetic",
+        "subcategory": folder.replace("_", " "),
+    }
+    return {
+        "pdf": f"{path}.pdf",
+        "png": report(
+            f"{path}.png", labels={"figure": title, "view": "image"}, **in_report
+        ),
+        "csv": report(
+            f"{path}.csv", labels={"figure": title, "view": "numbers"}, **in_report
+        ),
+    }
+
+
+def get_page_outputs(name, has_parts=True):
+    """Output files of a page to browse: the page, its preview, a folder for what it loads later."""
+    folder = "<figures>/arithmetic/{model}/browse"
+    outputs = {
+        "page": f"{folder}/{name}.html",
+        "preview": f"<arithmetic>/{{model}}/browse/{name}.json",
+    }
+    if has_parts:
+        outputs["data"] = directory(f"{folder}/{name}_data")
+    return outputs
+
+
+def get_all_figures(wildcards):
+    """Every figure, table and page of the arithmetic study; none if it is switched off."""
+    models = STUDY.models if STUDY.enabled else []
+    names = [
+        f"{model}/{figure}" for model in models for figure in get_figures_of(model)
+    ]
+    names += [f"all_models/{figure}" for figure in STUDY_FIGURES if models]
+    figures = expand("<figures>/arithmetic/{name}.{format}", name=names, format=FORMATS)
+    pages = expand(
+        "<figures>/arithmetic/{model}/browse/{page}.html",
+        model=models,
+        page=[*PAGES, "index"],
+    )
+    return figures + pages
+
+
+def get_figures_of(model):
+    """Names of a model's figures and tables; those over training need checkpoints."""
+    over_training = bool(CONFIG.checkpoints_of(model))
+    return figures_of(model, STUDY.models, STUDY.operators, over_training=over_training)
+
+
+def write_report():
+    """After a run of everything: Snakemake's report, and a word on where things are."""
+    if not set(workflow.dag_settings.targets) <= {"all", "arithmetic"}:
+        return
+    paths = [Path(workflow.pathvars.apply(path)) for path in get_all_figures(None)]
+    if not paths:
+        return
+    folders = sorted({str(path.parent) for path in paths if path.suffix == ".pdf"})
+    sys.stderr.write(f"\nFigures and tables: {', '.join(folders)}\n")
+    indexes = [str(path) for path in paths if path.name == "index.html"]
+    sys.stderr.write(f"Pages to browse:    {', '.join(indexes)}\n")
+    report_file = "figs/report.html"
+    # The same command line asks the same configuration for its report.
+    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
+    command += ["--report", report_file]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        sys.stderr.write(f"The report could not be written:\n{made.stderr}\n")
+    else:
+        sys.stderr.write(f"Report:             {report_file}\n")
