@@ -71,7 +71,7 @@ def _pictures(name: str, values: int, values_of_block: int, deflated: float) -> 
     return _page(name, n_bytes, round(held), values * assumed.PICTURE_SECONDS)
 
 
-def _page(name: str, n_bytes: float, array_bytes: int, seconds: float = 0.0) -> Stage:
+def _page(name: str, n_bytes: int | float, array_bytes: int, seconds: float = 0.0) -> Stage:
     return table_stage(
         f"browse_{name}",
         jobs=1,
