@@ -41,7 +41,8 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
             "operators": [[op, operator_title(op)] for op in names["operator"]],
             "layers": names["layer"],
             "heads": names["head"],
-            "sources": [[name, SOURCE_TITLES[name]] for name in sources],
+            # the prompt's own tokens before what stands before them
+            "sources": [[name, SOURCE_TITLES[name]] for name in [*sources[1:], sources[0]]],
             "scales": [*SCALES.items()],
             "heatmap": plots.heatmap(HOVER, "attention", "sequential"),
             "layout": plots.layout("operand 1", "operand 2"),

@@ -29,8 +29,8 @@ KEY = ["layer", "neuron"]
 NEURON_COLUMNS = [*KEY, "rank", "importance"]
 ABOUT = (
     'K map: activation of the neuron at "=" for every valid prompt. KV map: that times the logit '
-    "which its value vector gives to the right answer. Importance: mean first-order indirect "
-    "effect (no units)."
+    "which its value vector gives to the right answer. Importance: its first-order indirect effect "
+    'at "=" over prompts (definitions 3; no units).'
 )
 UNITS = {"K": "activation", "KV": "activation × logit"}
 SIDES = {"top": "highest", "bottom": "lowest"}

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 
-from pipeline_lib.figures.style import DIVERGING, MISSING, SEQUENTIAL
+from pipeline_lib.figures.style import DIVERGING, MISSING, NEUTRAL, SEQUENTIAL
 
 NAME = {"size": 14}  # of an axis
 STOPS = 17  # of a colour scale; colours between them are interpolated
@@ -43,7 +43,13 @@ def heatmap(hover: str, bar: str, scale: str, **options: Any) -> dict[str, Any]:
 
 def layout(x: str, y: str, *, square: bool = True) -> dict[str, Any]:
     """Layout of one heatmap with named axes, grey where there is no value; ``square`` cells."""
-    axis = {"constrain": "domain", "showgrid": False, "zeroline": False, "ticks": "outside"}
+    axis: dict[str, Any] = {
+        "constrain": "domain",
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "outside",
+    }
+    axis |= {"showline": True, "mirror": True, "linecolor": NEUTRAL}
     scaled = {"scaleanchor": "x"} if square else {}
     # not the axis' own title, which a colour bar at the edge pushes into the numbers
     title = {"xref": "x domain", "yref": "y domain", "x": 0.5, "y": 0, "yanchor": "top"}

@@ -19,6 +19,7 @@ NO_CHROME = (
     "none of this.\nTo get pictures: install chromium or google-chrome, or run "
     "plotly_get_chrome, or set BROWSER_PATH to one; delete this folder and run snakemake again."
 )
+NO_PICTURES = "There are no pictures here; the file snapshots/README.txt says why."
 DESCRIPTIONS = {
     "effects": "Indirect effect of every head and MLP at every position, with intervals and ranks.",
     "attention": 'What every head attends to from "=", over all pairs of operands.',
@@ -68,7 +69,7 @@ def write_overview(
     """Write the page that links all pages, with the pictures there are inside it."""
     entries = "".join(_entry(name, snapshots.get(name)) for name in TITLES if name in pages)
     if not snapshots:
-        entries = f'<p class="notice">{escape(NO_CHROME)}</p>{entries}'
+        entries = f'<p class="notice">{NO_PICTURES}</p>{entries}'
     text = Template(read_template("overview.html")).substitute(
         model=escape(model),
         links=page_links(INDEX),

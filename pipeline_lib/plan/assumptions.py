@@ -52,6 +52,8 @@ MAP_DEFLATED, HEAD_DEFLATED = 0.5, 0.8
 """Bytes of a value of a neuron's map and of a head's picture, one in the raw, when deflated."""
 EFFECT_CELL_BYTES = 120
 """An effect as numbers and words."""
+PREVIEW_CELL_BYTES = 20
+"""A value of a preview as JSON, a line each."""
 PREVIEW_BYTES = 150_000
 """Static picture of a page."""
 PICTURE_SECONDS = 1e-7

@@ -23,14 +23,14 @@ def browse_attention(work: Work) -> Stage:
     heads = work.shape.n_layers * work.shape.n_heads
     values = len(work.sizes) * heads * N_SOURCES * operands**2
     layer = work.shape.n_heads * N_SOURCES * operands**2
-    return _pictures("attention", values, layer, assumed.HEAD_DEFLATED)
+    return _pictures("attention", values, layer, assumed.HEAD_DEFLATED, operands)
 
 
 def browse_ov(work: Work) -> Stage:
     """A picture over numbers for every head; a layer in memory."""
     numbers = min(work.study.prompts.max_operand, work.max_number + 1)
     layer = work.shape.n_heads * numbers**2
-    return _pictures("ov", work.shape.n_layers * layer, layer, assumed.HEAD_DEFLATED)
+    return _pictures("ov", work.shape.n_layers * layer, layer, assumed.HEAD_DEFLATED, numbers)
 
 
 def browse_neurons(work: Work) -> Stage:
@@ -38,7 +38,8 @@ def browse_neurons(work: Work) -> Stage:
     valid = [size.n_valid for size in work.sizes]
     values = 2 * work.n_neurons * sum(valid)
     layer = 2 * work.n_neurons // work.n_late_layers * max(valid)
-    return _pictures("neurons", values, layer, assumed.MAP_DEFLATED)
+    operands = work.study.prompts.max_operand - work.study.prompts.min_operand
+    return _pictures("neurons", values, layer, assumed.MAP_DEFLATED, operands)
 
 
 def browse_snapshots(work: Work) -> Stage:
@@ -60,15 +61,16 @@ def _components(work: Work) -> int:
     return work.shape.n_layers * (work.shape.n_heads + 1)
 
 
-def _pictures(name: str, values: int, values_of_block: int, deflated: float) -> Stage:
-    """A page of pictures with so many values of ``deflated`` bytes.
+def _pictures(name: str, values: int, values_of_block: int, deflated: float, side: int) -> Stage:
+    """A page of pictures with so many values of ``deflated`` bytes, and a preview of ``side``².
 
     Held are the blocks that still fit into one file, and one block as pictures, as their text and
     as that of the file.
     """
     n_bytes = values * deflated * TEXT
     held = min(n_bytes, PAGE_LIMIT) + 3 * values_of_block * deflated * TEXT
-    return _page(name, n_bytes, round(held), values * assumed.PICTURE_SECONDS)
+    preview = side**2 * assumed.PREVIEW_CELL_BYTES
+    return _page(name, n_bytes + preview, round(held), values * assumed.PICTURE_SECONDS)
 
 
 def _page(name: str, n_bytes: int | float, array_bytes: int, seconds: float = 0.0) -> Stage:

@@ -1,5 +1,6 @@
 """The whole DAG on the built-in model at test size, from prompts to the report."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline_lib import store
-from pipeline_lib.figures.catalog import figures_of
+from pipeline_lib.figures.catalog import PAGES, figures_of
 from tests.project import planned, said, snakemake
 
 OPERATORS = ("add", "sub", "mul", "div")
@@ -37,9 +38,38 @@ def test_the_figure_of_all_models_has_the_one_model(finished_project):
     pd.testing.assert_frame_equal(everyone, own)
 
 
-def test_the_report_names_every_figure(finished_project):
+@pytest.mark.parametrize("page", [*PAGES, "index"])
+def test_every_page_to_browse_exists_and_links_back_to_the_report(finished_project, page):
+    path = finished_project / "figs" / "arithmetic" / "tiny-arith" / "browse" / f"{page}.html"
+    head = path.read_text().partition("</nav>")[0]
+    links = re.findall(r'<a href="([^"]+)"', head)
+    assert len(links) == len(PAGES) + 2
+    assert [link for link in links if not (path.parent / link).resolve().is_file()] == []
+
+
+def test_pages_and_previews_say_where_they_come_from(finished_project, study):
+    folder = finished_project / "figs" / "arithmetic" / "tiny-arith" / "browse"
+    for page, artifact, kind in (
+        ("neurons", "maps/mul.h5", "maps"),
+        ("ov", "numbers/ov.h5", "ov_maps"),
+        ("attention", "attention/pictures.h5", "attention_pictures"),
+        ("effects", "effects/sub_seed412.h5", "effects"),
+    ):
+        text = (folder / f"{page}.html").read_text()
+        with store.open_artifact(study / artifact, kind) as opened:
+            code = opened.provenance["params"]["code"]
+            assert f"{artifact} (data {opened.digest[:12]}, code {code[:12]}, settings" in text
+        assert "data" in store.read_json(study / "browse" / f"{page}.json")
+    pictures = {path.stem for path in (folder / "snapshots").glob("*.png")}
+    assert pictures in (set(), set(PAGES))
+    assert (folder / "snapshots" / "README.txt").exists() == (not pictures)
+
+
+def test_the_report_names_every_figure_and_leads_to_the_pages(finished_project):
     report = (finished_project / "figs" / "report.html").read_text()
     assert [name for name in (*FIGURES, STUDY_FIGURE) if name not in report] == []
+    for page in PAGES:
+        assert f"arithmetic/tiny-arith/browse/{page}.html" in report
 
 
 def test_a_second_run_does_nothing(finished_project, tmp_path):

@@ -28,6 +28,10 @@ def test_an_operator_without_correct_prompts_is_reported_and_left_out(tmp_path):
     localization = pd.read_csv(figures / "fig02_localization.csv")
     assert set(localization["n_operators"]) == {1}
     assert (figures / "table06_neurons_mul.png").exists()
+    gallery = (figures / "browse" / "neurons.html").read_text()
+    assert '["sub",2,' in gallery
+    assert '["mul","multiplication (\\u00d7)"]' in gallery  # it can be chosen, and has no row
+    assert '["mul",2' not in gallery
     assert "no correct prompt" in (project / "logs/split_prompts/tiny-arith/mul.log").read_text()
 
 

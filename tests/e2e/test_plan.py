@@ -23,6 +23,7 @@ from pipeline_lib.checkpoints.subject import Subject, knock_out, measure_shared
 from pipeline_lib.circuits.faithfulness import draw_prompts, measure_circuits
 from pipeline_lib.circuits.study import study_curves
 from pipeline_lib.config import load_config, merge, read_yaml
+from pipeline_lib.figures.catalog import PAGES
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.interventions.attribute import attribute
 from pipeline_lib.interventions.capture import capture, predict_tokens
@@ -122,9 +123,20 @@ def test_disk_is_within_a_fifth(stages, study, rule):
 
 
 def test_disk_of_the_figures_is_within_a_fifth(stages, finished_project):
-    files = [path for path in (finished_project / "figs").rglob("*") if path.is_file()]
-    used = sum(file.stat().st_size for file in files) - assumptions.REPORT_PAGE_BYTES
+    folder = finished_project / "figs"
+    files = [p for p in folder.rglob("*") if p.is_file() and "browse" not in p.parts]
+    overview = (folder / "arithmetic" / "tiny-arith" / "browse" / "index.html").stat().st_size
+    in_report = assumptions.REPORT_PAGE_BYTES + 4 / 3 * overview
+    used = sum(file.stat().st_size for file in files) - in_report
     assert stages["figures"].disk_bytes == pytest.approx(used, rel=0.2)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_disk_of_a_page_is_within_a_fifth(stages, finished_project, study, page):
+    folder = finished_project / "figs" / "arithmetic" / "tiny-arith" / "browse"
+    files = [*folder.glob(f"{page}.html"), *folder.glob(f"{page}_data/*")]
+    used = sum(file.stat().st_size for file in [*files, study / "browse" / f"{page}.json"])
+    assert stages[f"browse_{page}"].disk_bytes == pytest.approx(used, rel=0.2)
 
 
 def test_memory_is_within_a_third(stages, finished_project):

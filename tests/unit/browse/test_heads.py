@@ -38,7 +38,7 @@ def test_attention_pictures_and_means(make, write):
 def test_attention_page_offers_what_the_artifact_holds(make, write):
     data = page_data(write(make("attention")))
     assert [name for name, _ in data["operators"]] == OPERATORS
-    assert [name for name, _ in data["sources"]] == list(SOURCES)
+    assert [name for name, _ in data["sources"]] == [*SOURCES[1:], SOURCES[0]]
     assert data["heads"] == list(range(N_HEADS))
 
 

@@ -39,6 +39,22 @@ def gallery(request, make, write, monkeypatch):
     return write(make("neurons"))
 
 
+def test_complaints_of_a_page_are_heard(browser, tmp_path):
+    page = tmp_path / "bad.html"
+    scripts = (
+        "console.error('no')",
+        "throw new Error('never')",
+        "document.body.dataset.ready='yes'",
+    )
+    text = "".join(f"<script>{script}</script>" for script in scripts)
+    page.write_text(f"<!doctype html><body>{text}<script src='missing.js'></script></body>")
+    browser.complaints.clear()
+    browser.open(page)
+    for words in ('"no"', "never", "ERR_FILE_NOT_FOUND"):
+        assert [text for text in browser.complaints if words in text], words
+    assert len(browser.complaints) == 3
+
+
 def z_of(window, plot):
     return np.array(window.js(f"document.getElementById('{plot}').data[0].z"), dtype=float)
 

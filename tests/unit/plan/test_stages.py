@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from pipeline_lib.artifacts.maps import CHUNK
-from pipeline_lib.figures.catalog import figures_of
+from pipeline_lib.browse import effects
+from pipeline_lib.browse.page import MAX_BYTES
+from pipeline_lib.figures.catalog import PAGES, figures_of
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
 from pipeline_lib.plan import Expected, assumptions, flops, make_plan
+from pipeline_lib.plan.browse_stages import PAGE_LIMIT, RESAMPLES
 from pipeline_lib.plan.checkpoint_stages import n_nodes as sampled_nodes
 from pipeline_lib.plan.circuit_stages import n_nodes
 from pipeline_lib.plan.model_stages import MAP_CHUNK
@@ -129,6 +132,28 @@ def test_flops_of_circuits(plan):
     auto = plan(STUDY, "arithmetic: {circuit: {n_heads: {sub: auto}}}")
     more = by_rule(auto)["faithfulness"].flops - found["faithfulness"]
     assert more == 10 * 4 * ablated  # the discovery prompts, 0 to 3 heads
+
+
+def test_pages_grow_with_what_they_show(plan):
+    planned = plan(STUDY)
+    pages = {rule: stage for rule, stage in by_rule(planned).items() if rule.startswith("browse_")}
+    assert [rule.removeprefix("browse_") for rule in pages] == [*PAGES, "snapshots"]
+    assert {stage.jobs for stage in pages.values()} == {1}
+    page, byte = assumptions.PAGE_BYTES, 4 / 3
+    preview = assumptions.PREVIEW_CELL_BYTES
+    # 14 neurons, a K and a KV map each; a preview of 20 x 20 operands
+    maps = 2 * 14 * VALID * assumptions.MAP_DEFLATED * byte
+    assert pages["browse_neurons"].disk_bytes == pytest.approx(page + maps + 400 * preview, abs=1)
+    # 6 layers x 8 heads: 20 x 20 numbers; 5 sources x 150 x 150 operands
+    for rule, sources, side in (("browse_ov", 1, 20), ("browse_attention", 5, 150)):
+        pictures = 6 * 8 * sources * side**2 * assumptions.HEAD_DEFLATED * byte
+        expected = page + pictures + side**2 * preview
+        assert pages[rule].disk_bytes == pytest.approx(expected, abs=1)
+    # one operator and all together, 4 positions, 8 heads and an MLP in 6 layers
+    cells = 2 * 4 * 6 * 9 * assumptions.EFFECT_CELL_BYTES
+    assert pages["browse_effects"].disk_bytes == page + cells
+    assert MAX_BYTES == PAGE_LIMIT
+    assert RESAMPLES == effects.RESAMPLES
 
 
 def test_solved_examples_stand_in_front_of_every_prompt(plan):
