@@ -21,8 +21,9 @@ from benchmarks.drawing import draw_beside_loop
 from benchmarks.machine import timed
 from benchmarks.subjects import MODELS, RESULTS, draw_prompts, load_subject
 from pipeline_lib.heuristics import PAPER, HeuristicIndex, HeuristicSettings
+from pipeline_lib.heuristics.types import membership
 from pipeline_lib.knockouts.ablation import ablated_correctness
-from pipeline_lib.knockouts.by_prompt import knock_out_prompts, membership
+from pipeline_lib.knockouts.by_prompt import knock_out_prompts
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.models.tokens import NumberTokens
 from pipeline_lib.rng import generator

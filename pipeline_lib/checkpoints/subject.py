@@ -11,9 +11,10 @@ from pipeline_lib import store
 from pipeline_lib.checkpoints.circuits import circuits_of, kept_neurons
 from pipeline_lib.circuits.faithfulness import measure_circuits, tabulate_curves
 from pipeline_lib.circuits.ranking import Head
+from pipeline_lib.heuristics.types import membership
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.knockouts.ablation import IsCorrect
-from pipeline_lib.knockouts.by_prompt import RankRule, knock_out_prompts, membership
+from pipeline_lib.knockouts.by_prompt import RankRule, knock_out_prompts
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import PROMPT_COLUMNS

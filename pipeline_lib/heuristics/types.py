@@ -279,3 +279,10 @@ def association_matrix(
     """Which prompts (columns a, b, answer) each heuristic is true of."""
     rows = [heuristic.members(prompts) for heuristic in heuristics]
     return np.array(rows, dtype=bool).reshape(len(rows), len(prompts))
+
+
+def membership(matches: pd.DataFrame, prompts: pd.DataFrame) -> Bool[np.ndarray, "match prompt"]:
+    """Which prompts satisfy the heuristic of every row of a match table."""
+    names, row = np.unique(matches["heuristic"].astype(str), return_inverse=True)
+    matrix = association_matrix([Heuristic.from_name(str(name)) for name in names], prompts)
+    return matrix[row]

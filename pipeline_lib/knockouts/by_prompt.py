@@ -7,16 +7,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from pipeline_lib.heuristics.types import Heuristic, association_matrix
 from pipeline_lib.knockouts.ablation import IsCorrect
 
 RankRule = Literal["score", "count"]
 COLUMNS = ["a", "b", "answer", "condition", "limit", "n_neurons", "correct"]
-
-
-def sample(prompts: pd.DataFrame, n_prompts: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Up to ``n_prompts`` rows of a prompt table, drawn without replacement."""
-    return prompts.iloc[rng.permutation(len(prompts))[:n_prompts]].reset_index(drop=True)
 
 
 def ranked_neurons(
@@ -46,13 +40,6 @@ def control_neurons(pool: np.ndarray, knocked: np.ndarray) -> np.ndarray:
         for layer, count in zip(*np.unique(knocked[:, 0], return_counts=True), strict=True)
     ]
     return np.concatenate(kept) if kept else knocked
-
-
-def membership(matches: pd.DataFrame, prompts: pd.DataFrame) -> Bool[np.ndarray, "match prompt"]:
-    """Which prompts satisfy the heuristic of every row of a match table."""
-    names, row = np.unique(matches["heuristic"].astype(str), return_inverse=True)
-    matrix = association_matrix([Heuristic.from_name(str(name)) for name in names], prompts)
-    return matrix[row]
 
 
 def knock_out_prompts(

@@ -108,6 +108,11 @@ def split_correct(
     return correct.iloc[order[:n]], correct.iloc[np.sort(order[n:])]
 
 
+def some_prompts(prompts: pd.DataFrame, n_prompts: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Up to ``n_prompts`` rows of a prompt table, drawn without replacement."""
+    return prompts.iloc[rng.permutation(len(prompts))[:n_prompts]].reset_index(drop=True)
+
+
 def join_pools(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Several prompt or pair tables, one after the other; an empty one adds nothing.
 

@@ -25,13 +25,14 @@ from pipeline_lib.circuits.study import study_curves
 from pipeline_lib.config import load_config, merge, read_yaml
 from pipeline_lib.figures.catalog import PAGES
 from pipeline_lib.heuristics.settings import HeuristicSettings
+from pipeline_lib.heuristics.types import membership
 from pipeline_lib.interventions.attribute import attribute
 from pipeline_lib.interventions.capture import capture, predict_tokens
 from pipeline_lib.interventions.means import mean_activations
 from pipeline_lib.interventions.patch import patch_components
 from pipeline_lib.knockouts.ablation import ablated_correctness
 from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by_heuristic
-from pipeline_lib.knockouts.by_prompt import knock_out_prompts, membership, sample
+from pipeline_lib.knockouts.by_prompt import knock_out_prompts
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.neurons.importance import first_layer
 from pipeline_lib.plan import Expected, assumptions, make_plan
@@ -39,7 +40,7 @@ from pipeline_lib.probing.answers import probe_answers
 from pipeline_lib.probing.tasks import sample_correct
 from pipeline_lib.probing.training import ProbeSettings
 from pipeline_lib.rng import generator
-from pipeline_lib.stimuli.arithmetic import counterfactual_prompts, every_prompt
+from pipeline_lib.stimuli.arithmetic import counterfactual_prompts, every_prompt, some_prompts
 from pipeline_lib.stimuli.context import PromptContext
 from pipeline_lib.verification.verify import verify_engine
 from tests.flops import counted
@@ -273,7 +274,7 @@ def run(plan, study, model, finished_project, tmp_path_factory):
     def by_prompt(operator):
         chosen = settings.knockouts.by_prompt
         rng = generator(chosen.seed, "knock_out_prompts", operator)
-        sampled = sample(prompts(operator, "evaluation"), chosen.prompts, rng)
+        sampled = some_prompts(prompts(operator, "evaluation"), chosen.prompts, rng)
         return counted(
             knock_out_prompts,
             matched(operator),

@@ -2,10 +2,10 @@
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.attention import write_patterns, write_pictures
-from pipeline_lib.knockouts.by_prompt import sample
 from pipeline_lib.logs import job
 from pipeline_lib.models.manifest import open_model
 from pipeline_lib.rng import generator
+from pipeline_lib.stimuli.arithmetic import some_prompts
 from pipeline_lib.stimuli.context import PromptContext
 
 with job(snakemake.log[0]):
@@ -15,7 +15,7 @@ with job(snakemake.log[0]):
     prompts = {}
     for operator, path in zip(operators, snakemake.input.evaluation, strict=True):
         rng = generator(settings["seed"], "attention", operator)
-        prompts[operator] = sample(store.read_table(path), settings["prompts"], rng)
+        prompts[operator] = some_prompts(store.read_table(path), settings["prompts"], rng)
     provenance = store.provenance(snakemake.wildcards, snakemake.params)
     write_patterns(snakemake.output.patterns, model, context.encode, prompts, provenance=provenance)
     write_pictures(

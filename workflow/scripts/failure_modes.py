@@ -2,7 +2,7 @@
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.maps import KIND, neuron_index, read_activations_of
-from pipeline_lib.knockouts.by_prompt import membership
+from pipeline_lib.heuristics.types import membership
 from pipeline_lib.logs import job
 from pipeline_lib.measures.failures import associated_neurons, draw_cases, tabulate_failures
 from pipeline_lib.rng import generator

@@ -1,11 +1,13 @@
 """Adapter of rule knock_out_prompts."""
 
 from pipeline_lib import store
+from pipeline_lib.heuristics.types import membership
 from pipeline_lib.knockouts.ablation import ablated_correctness
-from pipeline_lib.knockouts.by_prompt import knock_out_prompts, membership, sample
+from pipeline_lib.knockouts.by_prompt import knock_out_prompts
 from pipeline_lib.logs import job
 from pipeline_lib.models.manifest import open_model
 from pipeline_lib.rng import generator
+from pipeline_lib.stimuli.arithmetic import some_prompts
 from pipeline_lib.stimuli.context import PromptContext
 
 with job(snakemake.log[0]):
@@ -15,7 +17,7 @@ with job(snakemake.log[0]):
     context = PromptContext.read(snakemake.input.context, model.tokenizer)
     matches = store.read_table(snakemake.input.matches)
     matches = matches[matches["kind"] == snakemake.params.kind]
-    prompts = sample(store.read_table(snakemake.input.prompts), settings["prompts"], rng)
+    prompts = some_prompts(store.read_table(snakemake.input.prompts), settings["prompts"], rng)
     table = knock_out_prompts(
         matches,
         membership(matches, prompts),

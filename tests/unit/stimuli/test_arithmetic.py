@@ -134,3 +134,12 @@ def test_every_prompt_holds_those_that_are_not_valid_too():
     assert prompts["operator"].value_counts().to_dict() == {"sub": 9, "div": 9}
     # operands that are not one token are left out
     assert study.every_prompt(["add"], max_operand=300, max_number=4)["a"].max() == 4
+
+
+def test_some_prompts_are_drawn_without_replacement():
+    prompts = study.valid_prompts("sub", min_operand=0, max_operand=5, max_number=99)
+    drawn = study.some_prompts(prompts, 7, np.random.default_rng(3))
+    assert len(drawn.drop_duplicates()) == 7
+    assert drawn.index.tolist() == list(range(7))
+    every = study.some_prompts(prompts, 1000, np.random.default_rng(3))
+    assert every.sort_values(["a", "b"], ignore_index=True).equals(prompts)
