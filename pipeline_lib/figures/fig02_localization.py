@@ -3,11 +3,12 @@
 log1p of the mean over prompts, counterfactual seeds and operators.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -23,8 +24,13 @@ from pipeline_lib.figures.style import (
     say,
     style,
 )
+from pipeline_lib.rng import generator
+from pipeline_lib.stats import resampled_means
 
-COLUMNS = ["layer", "component", "position", "mean", "log1p", "n_operators", "n_prompts"]
+COLUMNS = [
+    "layer", "component", "position", "mean", "low", "high", "log1p", "n_operators", "n_prompts",
+]  # fmt: skip
+BOOTSTRAP_SEED = 0
 NOTHING = "no operator has correct prompts:\nno effect was measured"
 MIN_MEAN = -0.999
 """Means are at least -1 by definition; log1p is taken of no less than this."""
@@ -39,30 +45,57 @@ POSITION_TICKS = {
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
     """The figure from the effects of every operator and seed."""
     files = per_operator(inputs, "effects", operators)
-    table = tabulate_localization([read_effects(paths) for paths in files.values()])
+    table = tabulate_localization({op: read_effects(paths) for op, paths in files.items()})
     return Drawn(draw_localization(table), table)
 
 
-def tabulate_localization(operators: Sequence[Effects]) -> pd.DataFrame:
-    """Mean and log1p of the mean of every cell (`COLUMNS`).
+def tabulate_localization(operators: dict[str, Effects]) -> pd.DataFrame:
+    """Mean of every cell with its 95 % bootstrap interval over prompts, log1p of it (`COLUMNS`).
 
-    Each operator with prompts weighs the same. n_prompts counts discovery prompts, each patched
-    with one counterfactual a seed. Values that are not finite are left out of the means.
+    Each operator with prompts weighs the same; an interval resamples the prompts within each.
+    n_prompts counts discovery prompts, each patched with one counterfactual a seed. Values that are
+    not finite are left out of the means; in the resamples they count as 0.
     """
-    filled = [effects for effects in operators if effects.n_prompts]
+    filled = {operator: effects for operator, effects in operators.items() if effects.n_prompts}
     if not filled:
         return pd.DataFrame(columns=COLUMNS)
-    means = [finite_mean(np.concatenate(effects.seeds)) for effects in filled]
-    mean = finite_mean(np.stack(means))
-    first = filled[0]
-    index = pd.MultiIndex.from_product(
-        [first.positions, first.layers, first.components], names=["position", "layer", "component"]
+    means = [finite_mean(np.concatenate(effects.seeds)) for effects in filled.values()]
+    first = next(iter(filled.values()))
+    axes = {"position": first.positions, "layer": first.layers, "component": first.components}
+    table = effect_table(finite_mean(np.stack(means)), resampled_effects(filled, "fig02"), axes)
+    return describe_effects(table, filled)[COLUMNS]
+
+
+def resampled_effects(
+    operators: dict[str, Effects], figure: str
+) -> Float[np.ndarray, "resample position layer component"]:
+    """Mean over operators of the mean effects of resampled prompts, each a mean over seeds."""
+    total: Any = 0
+    for operator, effects in operators.items():
+        by_prompt = np.nan_to_num(finite_mean(np.stack(effects.seeds)))
+        total += resampled_means(by_prompt, generator(BOOTSTRAP_SEED, figure, operator))
+    return total / len(operators)
+
+
+def effect_table(
+    mean: Float[np.ndarray, "*cell"],
+    resampled: Float[np.ndarray, "resample *cell"],
+    axes: Mapping[str, Any],
+) -> pd.DataFrame:
+    """A row a cell: its place on the named axes, mean, and interval of the resampled means."""
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
+    values = {"mean": mean.ravel(), "low": low.ravel(), "high": high.ravel()}
+    return pd.DataFrame(values, index=index).reset_index()
+
+
+def describe_effects(table: pd.DataFrame, operators: dict[str, Effects]) -> pd.DataFrame:
+    """The table with log1p of the mean, and of how many operators and prompts it is."""
+    return table.assign(
+        log1p=np.log1p(np.maximum(table["mean"], MIN_MEAN)),
+        n_operators=len(operators),
+        n_prompts=sum(effects.n_prompts for effects in operators.values()),
     )
-    table = pd.DataFrame({"mean": mean.ravel()}, index=index).reset_index()
-    table["log1p"] = np.log1p(np.maximum(table["mean"], MIN_MEAN))
-    table["n_operators"] = len(filled)
-    table["n_prompts"] = sum(effects.n_prompts for effects in filled)
-    return table[COLUMNS]
 
 
 def draw_localization(table: pd.DataFrame) -> Figure:

@@ -12,24 +12,23 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from pipeline_lib.figures.fig02_localization import (
-    MIN_MEAN,
     NOTHING,
     clipped_note,
     colour_bar,
     colour_limits,
+    describe_effects,
     draw_heads,
+    effect_table,
     grid,
     heads_width,
     height_of,
+    resampled_effects,
     show,
 )
 from pipeline_lib.figures.reading import Effects, finite_mean, per_operator, read_effects
 from pipeline_lib.figures.style import COLUMN, Drawn, message_figure, new_figure, style
-from pipeline_lib.rng import generator
-from pipeline_lib.stats import resampled_means
 
 COLUMNS = ["layer", "component", "mean", "low", "high", "log1p", "n_operators", "n_prompts"]
-BOOTSTRAP_SEED = 0
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
@@ -50,32 +49,14 @@ def tabulate_summed(operators: dict[str, Effects]) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     first = next(iter(filled.values()))
     mean = finite_mean(np.stack([summed_mean(effects) for effects in filled.values()]))
-    low, high = np.quantile(_resampled(filled), [0.025, 0.975], axis=0)
-    index = pd.MultiIndex.from_product([first.layers, first.components],
-                                       names=["layer", "component"])  # fmt: skip
-    values = {"mean": mean.ravel(), "low": low.ravel(), "high": high.ravel()}
-    table = pd.DataFrame(values, index=index).reset_index()
-    table["log1p"] = np.log1p(np.maximum(table["mean"], MIN_MEAN))
-    table["n_operators"] = len(filled)
-    table["n_prompts"] = sum(effects.n_prompts for effects in filled.values())
-    return table[COLUMNS]
+    resampled = resampled_effects(filled, "fig02_summed").sum(axis=1)
+    axes = {"layer": first.layers, "component": first.components}
+    return describe_effects(effect_table(mean, resampled, axes), filled)[COLUMNS]
 
 
 def summed_mean(effects: Effects) -> Float[np.ndarray, "layer component"]:
     """Sum over positions of the mean over seeds and prompts."""
     return finite_mean(np.concatenate(effects.seeds)).sum(axis=0)
-
-
-def _resampled(operators: dict[str, Effects]) -> Float[np.ndarray, "resample layer component"]:
-    """Mean over operators of the summed means of resampled prompts."""
-    means = [
-        resampled_means(
-            np.nan_to_num(finite_mean(np.stack(effects.seeds))).sum(axis=1),
-            generator(BOOTSTRAP_SEED, "fig02_summed", operator),
-        )
-        for operator, effects in operators.items()
-    ]
-    return np.mean(means, axis=0)
 
 
 def draw_summed(table: pd.DataFrame) -> Figure:

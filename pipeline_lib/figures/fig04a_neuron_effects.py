@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -23,8 +24,11 @@ from pipeline_lib.figures.style import (
 from pipeline_lib.figures.table import text_width
 from pipeline_lib.neurons.importance import first_layer, importance
 from pipeline_lib.probing.readable import resolve_first_layer
+from pipeline_lib.rng import generator
+from pipeline_lib.stats import bootstrap_mean_interval
 
-COLUMNS = ["operator", "layer", "neuron", "mean_effect", "labelled", "n_prompts"]
+COLUMNS = ["operator", "layer", "neuron", "mean_effect", "low", "high", "labelled", "n_prompts"]
+BOOTSTRAP_SEED = 0
 N_LABELLED = 3
 RASTER_FROM = 2000
 """Clouds of more points than this are stored as a picture, so that the PDF stays small."""
@@ -54,7 +58,8 @@ def tabulate_neuron_effects(files: dict[str, str], neurons: dict[str, Any]) -> p
     """Mean effect of each neuron of the late layer that matters most over all operators.
 
     That is the layer with the largest importance, summed over its neurons and the operators.
-    NaN effects count as 0. The ``N_LABELLED`` largest of each operator are labelled (`COLUMNS`).
+    low, high: 95 % bootstrap interval over prompts. NaN effects count as 0. The ``N_LABELLED``
+    largest of each operator are labelled (`COLUMNS`).
     """
     totals = pd.DataFrame([layer_importance(path, neurons) for path in files.values()])
     if totals.empty or not totals.shape[1]:
@@ -73,10 +78,19 @@ def _rows(operator: str, path: str, layer: int) -> pd.DataFrame:
         effects = _effects(artifact, layer)
     if not len(effects):
         return pd.DataFrame(columns=COLUMNS)
-    return effect_rows(operator, layer, importance(effects, "mean").values[0], len(effects))
+    mean = importance(effects, "mean").values[0]
+    rng = generator(BOOTSTRAP_SEED, "fig04a", operator)
+    interval = bootstrap_mean_interval(np.nan_to_num(effects[:, 0]), rng)
+    return effect_rows(operator, layer, mean, interval, len(effects))
 
 
-def effect_rows(operator: str, layer: int, mean: np.ndarray, n_prompts: int) -> pd.DataFrame:
+def effect_rows(
+    operator: str,
+    layer: int,
+    mean: Float[np.ndarray, " neuron"],
+    interval: tuple[Float[np.ndarray, " neuron"], Float[np.ndarray, " neuron"]],
+    n_prompts: int,
+) -> pd.DataFrame:
     """Rows of one operator: the mean effect of every neuron of a layer (`COLUMNS`)."""
     labelled = np.zeros(len(mean), dtype=bool)
     labelled[np.argsort(-mean, kind="stable")[:N_LABELLED]] = True
@@ -86,6 +100,8 @@ def effect_rows(operator: str, layer: int, mean: np.ndarray, n_prompts: int) -> 
             "layer": layer,
             "neuron": np.arange(len(mean)),
             "mean_effect": mean,
+            "low": interval[0],
+            "high": interval[1],
             "labelled": labelled,
             "n_prompts": n_prompts,
         }
@@ -127,6 +143,8 @@ def _scatter(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
         alpha=0.8,
         rasterized=len(rows) > RASTER_FROM,
     )
+    top = rows[rows["labelled"].astype(bool)]
+    axes.vlines(top["neuron"], top["low"], top["high"], color=colour, linewidth=0.8)
     axes.margins(x=0.08, y=0.12)
 
 

@@ -43,14 +43,15 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
 
 def tabulate_panels(inputs: dict[str, Any], operators: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The table of each panel, as the figure of its own has it; empty without prompts."""
-    effects = per_operator(inputs, "effects", operators).values()
+    files = per_operator(inputs, "effects", operators)
+    effects = {operator: read_effects(found) for operator, found in files.items()}
     probes = [
         store.read_table(path, fig03_probe_accuracy.PROBE_COLUMNS)
         for path in paths(inputs["probes"])
     ]
     knockouts = one_per_operator(inputs, "knockouts", operators)
     found = (
-        fig02_localization.tabulate_localization([read_effects(files) for files in effects]),
+        fig02_localization.tabulate_localization(effects),
         fig03_probe_accuracy.tabulate_probes([table for table in probes if len(table)]),
         curves.with_share(curves.tabulate_curves(inputs, operators, "neurons", "fig04b")),
         fig08_prompt_knockout.tabulate_operators(knockouts),

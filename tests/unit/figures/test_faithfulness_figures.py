@@ -136,6 +136,9 @@ def test_effects_of_the_first_mlp_are_averaged_over_the_positions_before_the_las
     add = drawn.table[drawn.table["operator"] == "add"].set_index("neuron")
     # (1 + 2 + 3) / 3 * n; the last position, 4 n, is not among them
     assert add["mean_effect"].tolist() == [2.0 * n for n in range(10)]
+    # the deviation is 1 at every position, of two prompts
+    assert (add["high"] - add["mean_effect"]).to_numpy() == pytest.approx(1.959964 / 2**0.5)
+    assert (add["mean_effect"] - add["low"]).to_numpy() == pytest.approx(1.959964 / 2**0.5)
     assert set(add["layer"]) == {0}
     assert add.index[add["labelled"]].tolist() == [7, 8, 9]
     assert sorted(set(drawn.table["operator"])) == ["add", "sub"]

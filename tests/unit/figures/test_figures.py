@@ -41,16 +41,30 @@ def test_localization_is_the_log_of_the_mean_over_prompts_seeds_and_operators(st
     write(drawn)
 
 
+def test_intervals_of_effects_resample_prompts_within_operators(study):
+    """All resamples of two prompts an operator, each as likely as another."""
+    effects = {op: fig02.read_effects(study("effects", [op])) for op in ("add", "sub")}
+    for op, found in effects.items():
+        for seed in found.seeds:
+            seed[0], seed[1] = 0.0, {"add": 4.0, "sub": 8.0}[op]
+    table = fig02.tabulate_localization(effects)
+    assert (table["mean"] == 3.0).all()
+    draws = [(a + s) / 2 for a in (0, 2, 2, 4) for s in (0, 4, 4, 8)]
+    low, high = np.quantile(np.repeat(draws, 100), [0.025, 0.975])
+    assert (table["low"] == low).all()
+    assert (table["high"] == high).all()
+
+
 def test_means_of_minus_one_are_clipped_and_said(study, words_of):
     effects = fig02.read_effects(study("effects", ["add"]))
     effects.seeds[0][:] = effects.seeds[1][:] = -1.0
-    table = fig02.tabulate_localization([effects])
+    table = fig02.tabulate_localization({"add": effects})
     assert np.isfinite(table["log1p"]).all()
     assert "36 means below -0.999" in words_of(fig02.Drawn(fig02.draw_localization(table), table))
 
 
 def test_heads_not_patched_at_the_last_position(study, words_of):
-    table = fig02.tabulate_localization([fig02.read_effects(study("effects", ["add"]))])
+    table = fig02.tabulate_localization({"add": fig02.read_effects(study("effects", ["add"]))})
     table = table[table["position"] != "equals"]
     assert "not patched" in words_of(fig02.Drawn(fig02.draw_localization(table), table))
 
@@ -67,6 +81,9 @@ def test_neuron_effects_of_the_layer_that_matters_most(study, write):
     assert set(table["layer"]) == {2}
     add = table[table["operator"] == "add"].set_index("neuron")
     assert add.loc[[0, 1, 9], "mean_effect"].tolist() == [0.0, 1.5, 5.5]
+    # of two prompts with the effects 2 and n, resampled
+    assert add.loc[[0, 1, 9], "low"].tolist() == [0.0, 1.0, 2.0]
+    assert add.loc[[0, 1, 9], "high"].tolist() == [0.0, 2.0, 9.0]
     assert add.index[add["labelled"]].tolist() == [7, 8, 9]
     assert sorted(set(table["operator"])) == ["add", "sub"]
     write(drawn)
