@@ -1,9 +1,10 @@
 """The plan of a run against the run itself, at test size: jobs, disk, memory and FLOPs."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -142,12 +143,14 @@ def test_disk_of_a_page_is_within_a_fifth(stages, finished_project, study, page)
 
 def test_memory_is_within_a_third(stages, finished_project):
     folder = finished_project / "logs" / "benchmarks"
-    peaks = {}
+    peaks = defaultdict(list)
     for file in folder.rglob("*.tsv"):
         rule = file.relative_to(folder).parts[0]
-        peak = pd.read_csv(file, sep="\t", na_values="-")["max_rss"].max() * 2**20
-        peaks[rule] = max(peak, peaks.get(rule, 0))  # NaN where a job was too short to look at
-    measured = {rule: peak for rule, peak in peaks.items() if peak > 200 * 2**20}
+        # NaN where a job was too short to look at
+        peaks[rule] += pd.read_csv(file, sep="\t", na_values="-")["max_rss"].dropna().tolist()
+    # not the largest: while a job starts another program, both are counted with all its memory
+    typical = {rule: np.median(found) * 2**20 for rule, found in peaks.items() if found}
+    measured = {rule: peak for rule, peak in typical.items() if peak > 200 * 2**20}
     assert len(measured) >= 5
     wrong = {
         rule: (stages[rule].memory_bytes, peak)
