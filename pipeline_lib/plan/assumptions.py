@@ -39,13 +39,15 @@ MATCH_ROW_BYTES = 124
 WEIGHT_BYTES = 2
 """A weight on disk, of a model that is not there yet."""
 
-FIGURE_BYTES = 28_000
+FIGURE_BYTES = 30_000
 """A figure as PDF."""
-PICTURE_BYTES = 210_000
-"""A figure as PNG at 300 dots per inch; 3/2 is how it grows with the resolution."""
-NUMBERS_BYTES = 100
+PICTURE_BYTES, PICTURE_GROWTH = 285_000, 1.6
+"""A figure as PNG at 300 dots per inch, and the power of the resolution that it grows with."""
+NUMBERS_BYTES = 115
 """Plotted numbers as CSV, per valid prompt of the first `PLOTTED_PROMPTS`."""
 PLOTTED_PROMPTS = 45_000
+NEURON_BYTES = 85
+"""A neuron in the numbers of figures 4a and 12a."""
 PAGE_BYTES = 4_880_000
 """A page to browse without its data: Plotly, nearly all of it."""
 MAP_DEFLATED, HEAD_DEFLATED = 0.5, 0.8
@@ -60,7 +62,7 @@ PICTURE_SECONDS = 1e-7
 """Packing one value of a picture."""
 BROWSER_SECONDS = 5.0
 """A browser that starts and draws the static pictures."""
-REPORT_PAGE_BYTES = 3_200_000
+REPORT_PAGE_BYTES = 3_550_000
 """The report without any figure."""
 
 

@@ -118,9 +118,11 @@ def figures(work: Work) -> Stage:
     # the first model has the figure of all models, the others one of their own
     n = len(FIGURES) + 1 + len(CHECKPOINT_FIGURES) * bool(work.checkpoints)
     n += sum(len(figures_of_operator(size.operator)) for size in work.sizes)
-    pictures = n * assumed.PICTURE_BYTES * (work.study.figures.dpi / 300) ** 1.5
+    scale = (work.study.figures.dpi / 300) ** assumed.PICTURE_GROWTH
+    pictures = n * assumed.PICTURE_BYTES * scale
     prompts = sum(size.n_valid for size in work.sizes)
     numbers = assumed.NUMBERS_BYTES * min(prompts, assumed.PLOTTED_PROMPTS)
+    numbers += 2 * assumed.NEURON_BYTES * len(work.sizes) * work.shape.d_mlp
     disk = n * assumed.FIGURE_BYTES + (pictures + numbers) * 7 / 3
     return table_stage("figures", jobs=n, disk_bytes=disk, library_bytes=assumed.DRAWING_BYTES)
 
