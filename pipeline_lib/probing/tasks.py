@@ -26,6 +26,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
+from pipeline_lib.stimuli.arithmetic import some_prompts
+
 Variant = Literal["answer", "shuffled", "held_out"]
 VARIANTS: tuple[Variant, ...] = ("answer", "shuffled", "held_out")
 
@@ -34,8 +36,7 @@ def sample_correct(
     labelled: pd.DataFrame, n_prompts: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Up to ``n_prompts`` of the prompts that were answered right, drawn without replacement."""
-    correct = labelled[labelled["label"] == "correct"]
-    return correct.iloc[rng.permutation(len(correct))[:n_prompts]].reset_index(drop=True)
+    return some_prompts(labelled[labelled["label"] == "correct"], n_prompts, rng)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,11 +14,6 @@ OPERATORS = ("add", "sub", "mul", "div")
 SEEDS = (42, 412)
 FIGURES = tuple(figures_of("tiny-arith", ["tiny-arith"], OPERATORS, over_training=True))
 STUDY_FIGURE = "fig08_prompt_knockout_models"
-
-
-@pytest.fixture(scope="session")
-def study(finished_project) -> Path:
-    return finished_project / "data" / "arithmetic" / "tiny-arith"
 
 
 @pytest.mark.parametrize("figure", FIGURES)
