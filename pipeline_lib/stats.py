@@ -1,4 +1,4 @@
-"""Intervals of means and shares, over prompts."""
+"""Intervals of means and shares, over prompts; tests, one or many at a time."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -87,3 +87,21 @@ def permutation_p_value(
     # permutations that give the same difference may round differently
     margin = 1e-9 * np.abs(values).sum()
     return float((1 + (np.abs(sums) >= np.abs(found) - margin).sum()) / (1 + n))
+
+
+def benjamini_hochberg(p_values: Float[np.ndarray, "*test"]) -> Float[np.ndarray, "*test"]:
+    """Of every p-value, the smallest false discovery rate at which its test is rejected (q-value).
+
+    min over p' >= p of p' m / rank(p'), m the number of tests (Benjamini and Hochberg 1995), of any
+    shape. A NaN stays NaN and counts as no test.
+    """
+    q_values = np.full(p_values.shape, np.nan)
+    tested = ~np.isnan(p_values)
+    p = p_values[tested]
+    order = np.argsort(p)
+    steps = p[order] * len(p) / np.arange(1, len(p) + 1)
+    found = np.empty(len(p))
+    # the largest p first: a smaller p may be no less significant than a larger one
+    found[order] = np.minimum.accumulate(steps[::-1])[::-1]
+    q_values[tested] = np.minimum(found, 1.0)
+    return q_values

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline_lib.stats import (
+    benjamini_hochberg,
     bootstrap_mean_interval,
     bootstrap_ratio_interval,
     permutation_p_value,
@@ -106,3 +107,36 @@ def test_permutation_p_value_is_never_zero_and_needs_both_groups():
     far = permutation_p_value(np.zeros(20), np.ones(20), np.random.default_rng(0), n=99)
     assert far == 0.01
     assert np.isnan(permutation_p_value(np.zeros(0), np.ones(3), np.random.default_rng(0)))
+
+
+def test_benjamini_hochberg_of_the_papers_example():
+    # Benjamini and Hochberg 1995, section 3.2: 15 ordered p-values, the first four rejected at 5 %
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262]
+    p += [0.5719, 0.6528, 0.7590, 1.0000]
+    q = benjamini_hochberg(np.array(p))
+    assert (q <= 0.05).sum() == 4
+    assert q[:4] == pytest.approx([0.0015, 0.0030, 0.0095, 0.035625])
+    # 0.0278 x 15 / 6 lies above 0.0298 x 15 / 7, so the sixth takes the seventh's
+    assert q[4] == pytest.approx(0.0201 * 15 / 5)
+    assert q[5:7] == pytest.approx([0.0298 * 15 / 7] * 2)
+
+
+def test_benjamini_hochberg_of_numbers_worked_out_by_hand():
+    p = np.array([[0.04, 0.01], [0.03, 0.5]])
+    # ordered 0.01 0.03 0.04 0.5, times 4 / rank: 0.04 0.06 0.0533 0.5, running minimum from above
+    assert benjamini_hochberg(p) == pytest.approx(np.array([[4 / 75, 0.04], [4 / 75, 0.5]]))
+
+
+def test_benjamini_hochberg_ties_nothing_and_nan():
+    assert benjamini_hochberg(np.full(5, 0.3)) == pytest.approx(np.full(5, 0.3))
+    assert benjamini_hochberg(np.empty(0)).shape == (0,)
+    q = benjamini_hochberg(np.array([np.nan, 0.02, 0.5]))
+    assert np.isnan(q[0])
+    assert q[1:] == pytest.approx([0.04, 0.5])  # two tests, not three
+
+
+def test_benjamini_hochberg_finds_as_few_as_it_says_where_nothing_is_there():
+    rng = np.random.default_rng(0)
+    families = [benjamini_hochberg(rng.uniform(size=20)) <= 0.1 for _ in range(2000)]
+    # under the global null the false discovery rate is the share of families with any discovery
+    assert np.mean([family.any() for family in families]) == pytest.approx(0.1, abs=0.02)
