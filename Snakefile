@@ -30,6 +30,8 @@ wildcard_constraints:
     operator="|".join(STUDY.operators),
     seed="|".join(map(str, STUDY.seeds)),
     checkpoint="|".join(map(re.escape, [*CHECKPOINTS, FINAL])),
+    criterion="|".join(RULES),
+    variant="|".join(["", *(f"/{criterion}" for criterion in RULES)]),
 
 
 report: "workflow/report/workflow.rst"
@@ -45,6 +47,7 @@ include: "workflow/rules/attribution.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/neurons.smk"
 include: "workflow/rules/heuristics.smk"
+include: "workflow/rules/calibration.smk"
 include: "workflow/rules/knockouts.smk"
 include: "workflow/rules/faithfulness.smk"
 include: "workflow/rules/heads.smk"

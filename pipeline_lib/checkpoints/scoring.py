@@ -14,10 +14,12 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
+from pipeline_lib.artifacts.calibration import map_chains
 from pipeline_lib.artifacts.effects import answer_tokens
 from pipeline_lib.artifacts.maps import write_maps
 from pipeline_lib.artifacts.scores import Scores, score_map_artifact
 from pipeline_lib.heuristics.index import HeuristicIndex
+from pipeline_lib.heuristics.matching import Kind
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.interventions.attribute import Method, iter_attribution
 from pipeline_lib.interventions.capture import Activations, capture
@@ -97,9 +99,12 @@ def score_checkpoint(
     operator: str,
     max_operand: int,
     dtype: str,
+    kind: Kind,
+    max_base_rate: float,
+    min_share: float,
     scratch: str | Path,
-) -> tuple[pd.DataFrame, Scores, HeuristicIndex]:
-    """Labels of the prompts, and scores of the neurons' maps over them on all heuristics.
+) -> tuple[pd.DataFrame, Scores, HeuristicIndex, pd.DataFrame]:
+    """Labels of the prompts, scores of the neurons' maps on all heuristics, and their chains.
 
     ``prompts`` are all valid ones of an operator, ``neurons`` rows of (layer, neuron). The maps lie
     as ``dtype`` in the folder ``scratch`` in the meantime. Raises what `write_maps` raises.
@@ -111,8 +116,10 @@ def score_checkpoint(
         predicted = write_maps(maps, model, tokens, prompts, neurons, numbers, **kept)
         limits = {"max_operand": max_operand, "max_number": context.tokens.max_number}
         scores, index = score_map_artifact(maps, operator, settings, **limits)
+        options: dict[str, Any] = {"max_base_rate": max_base_rate, "min_share": min_share}
+        links = map_chains(maps, operator, index, kind=kind, **options)
     answered = context.tokens.number_of(predicted)
-    return label_prompts(prompts[PROMPT_COLUMNS], answered), scores, index
+    return label_prompts(prompts[PROMPT_COLUMNS], answered), scores, index, links
 
 
 def sampled_means(

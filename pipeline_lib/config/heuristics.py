@@ -13,6 +13,7 @@ from pipeline_lib.config.base import (
     OperatorName,
     OrderedItems,
     Section,
+    Seed,
     Share,
 )
 
@@ -74,9 +75,34 @@ class HeuristicTypes(Section):
                 yield Conflict(key, None, "needs an entry for default")
 
 
+class CalibrationSection(Section):
+    """Nulls that a neuron has to pass under the rule `fdr` (definitions 10)."""
+
+    nulls: Annotated[
+        Items[Literal["surrogate", "low_effect", "direction", "untrained"]], NonEmpty
+    ] = ("surrogate", "low_effect", "direction", "untrained")
+    """Which of them count; the largest of their p-values decides."""
+    surrogates: Annotated[int, Field(ge=19, le=9_999)] = 49
+    """Maps as smooth as the neuron's own, without structure, per neuron."""
+    per_layer: Annotated[int, Field(ge=1, le=10_000)] = 128
+    """Neurons without effect, random directions and untrained neurons, each, per layer."""
+    scored: Annotated[int, Field(ge=0, le=10_000)] = 24
+    """How many of them per layer are also scored like neurons under the rule `threshold`."""
+    seed: Seed = 42
+    """Random seed of surrogates, directions and the untrained model."""
+
+
 class HeuristicsSection(Section):
     """Heuristics, and when a neuron belongs to one (paper, appendix F)."""
 
+    rule: Literal["threshold", "fdr"] = "threshold"
+    """A neuron belongs to a heuristic by its score (the paper), or by a test against chance."""
+    fdr: Annotated[float, Field(gt=0, le=0.2)] = 0.05
+    """False discovery rate of classified neurons under the rule `fdr`."""
+    min_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Rule `fdr`: share of a map beyond its smooth trend that a heuristic has to explain."""
+    calibration: CalibrationSection = CalibrationSection()
+    """Nulls of the rule `fdr`."""
     types: HeuristicTypes
     kind: Literal["hybrid", "K", "KV"] = "hybrid"
     """Map that is scored: activations (K), times answer logit (KV); hybrid: KV for results only."""

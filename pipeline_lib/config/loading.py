@@ -18,7 +18,7 @@ from pipeline_lib.config.schema import Path, dotted
 from pipeline_lib.errors import ConfigError
 
 DEFAULT_PRESET = "paper"
-SAME_FOR_ALL_MODELS = ("enabled", "models", "operators", "seeds")
+SAME_FOR_ALL_MODELS = ("enabled", "models", "operators", "seeds", "heuristics.rule")
 INTEGER = re.compile(r"-?[0-9]{1,20}")
 NUMBER = re.compile(r"-?[0-9]{0,20}\.?[0-9]{1,20}([eE][-+]?[0-9]{1,3})?")
 Presets = Mapping[str, Mapping[Any, Any]]
@@ -97,14 +97,21 @@ def _studies(
     problems: list[Problem] = []
     for name, override in _overrides(values):
         prefix: Path = ("models", name, "arithmetic")
-        fixed = [key for key in SAME_FOR_ALL_MODELS if key in override]
-        problems += [Problem((*prefix, key), "cannot differ between models") for key in fixed]
+        fixed = [key.split(".") for key in SAME_FOR_ALL_MODELS if _is_set(override, key)]
+        problems += [Problem((*prefix, *key), "cannot differ between models") for key in fixed]
         below = study.model_dump(mode="json")
         settled, found = _settle(ArithmeticStudy, override, below, prefix)
         problems += found
         if settled is not None:
             studies[name] = settled
     return studies, problems
+
+
+def _is_set(values: Any, key: str) -> bool:
+    first, _, rest = key.partition(".")
+    if not isinstance(values, Mapping) or first not in values:
+        return False
+    return not rest or _is_set(values[first], rest)
 
 
 def _overrides(values: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -41,6 +41,23 @@ CHECKPOINT_FIGURES = (
 STUDY_FIGURES = ("fig08_prompt_knockout_models",)
 """One for all models together, in the folder all_models."""
 
+BY_RULE = frozenset(
+    {
+        "fig01_running_example",
+        "fig05_heuristic_types",
+        "fig06_matching_example",
+        "fig07_heuristic_knockout",
+        "fig08_prompt_knockout",
+        "fig08_prompt_knockout_models",
+        "fig09_failure_modes",
+        "heuristic_counts",
+        "table08_unclassified_neurons",
+        "table_scorecard",
+        *CHECKPOINT_FIGURES,
+    }
+)
+"""Those that depend on which neurons match heuristics, and so exist under both rules."""
+
 FIRST_FURTHER = 16
 """Number of the second model's own figure, as in the paper; the third model's is one more."""
 
@@ -53,6 +70,11 @@ OPERATOR_TABLES = {
     "mul": "table06_neurons_mul",
     "div": "table07_neurons_div",
 }
+
+
+def depends_on_rule(name: str) -> bool:
+    """Whether a figure or table exists under both rules of matching."""
+    return name in BY_RULE or name in OPERATOR_TABLES.values() or "_model_" in name
 
 
 def figures_of_operator(operator: str) -> list[str]:

@@ -3,6 +3,7 @@
 score = |top k prompts of the neuron's map that the heuristic holds for| / k
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,6 +15,7 @@ from pipeline_lib.errors import ActivationError
 from pipeline_lib.heuristics.counting import Counter, Prepared, Ranking, expected_counts
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.mining import mine_values, top_weights, zero_multiples
+from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.heuristics.types import ExactValue, Heuristic, Modulo
 
 Kind = Literal["K", "KV", "hybrid"]
@@ -114,8 +116,8 @@ def kind_scores(k: MapScores, kv: MapScores, index: HeuristicIndex, kind: Kind) 
     "by_type" (the authors) both maps count from both ends for heuristics on operands and on the
     result modulo n, and from the top for all others.
     """
-    from_k = _better_end(k, _two_sided(index, "K"))
-    from_kv = _better_end(kv, _two_sided(index, "KV"))
+    from_k = _better_end(k, two_sided(index.settings, index.heuristics, "K"))
+    from_kv = _better_end(kv, two_sided(index.settings, index.heuristics, "KV"))
     if kind == "hybrid":
         result = index.on_result
         return KindScores(
@@ -189,10 +191,13 @@ def _better_end(scores: MapScores, two_sided: Bool[np.ndarray, "heuristic"]) -> 
     return KindScores(np.where(bottom, scores.bottom, scores.top), bottom)
 
 
-def _two_sided(index: HeuristicIndex, kind: Kind) -> Bool[np.ndarray, "heuristic"]:
-    if index.settings.sides == "by_map":
-        return np.full(len(index.heuristics), kind == "K")
-    return np.array([_authors_two_sided(h) for h in index.heuristics], dtype=bool)
+def two_sided(
+    settings: HeuristicSettings, heuristics: Sequence[Heuristic], kind: Kind
+) -> Bool[np.ndarray, "heuristic"]:
+    """Heuristics that may hold at the bottom of the maps ("K" or "KV") as well as at the top."""
+    if settings.sides == "by_map":
+        return np.full(len(heuristics), kind == "K")
+    return np.array([_authors_two_sided(h) for h in heuristics], dtype=bool)
 
 
 def _authors_two_sided(heuristic: Heuristic) -> bool:

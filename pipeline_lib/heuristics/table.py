@@ -8,9 +8,11 @@ from pipeline_lib.heuristics.index import HeuristicIndex, is_degenerate
 from pipeline_lib.heuristics.matching import (
     KINDS,
     Kind,
+    Maps,
     MapScores,
     kind_scores,
     multi_value_scores,
+    score_neurons,
 )
 from pipeline_lib.heuristics.types import Heuristic
 
@@ -74,6 +76,19 @@ def match_table(
     return table.astype({"kind": str})[MATCH_COLUMNS]
 
 
+def best_scores(
+    k_maps: Maps, kv_maps: Maps, index: HeuristicIndex, kind: Kind, max_base_rate: float = 1.0
+) -> Float[np.ndarray, " neuron"]:
+    """Score of every neuron on the heuristic that it matches best, of those not degenerate."""
+    k, kv = score_neurons(k_maps, kv_maps, index, kinds=(kind,))
+    allowed = ~is_degenerate(index.base_rate, max_base_rate)
+    scores = np.where(allowed, kind_scores(k, kv, index, kind).score, 0.0)
+    best = scores.max(axis=1, initial=0.0).astype(np.float64)
+    several = multi_value_scores(k, kv, kind)
+    np.maximum.at(best, several["row"].to_numpy(np.int64), several["score"].to_numpy(np.float64))
+    return best
+
+
 def _matches(
     k: MapScores, kv: MapScores, index: HeuristicIndex, kind: Kind, threshold: float
 ) -> pd.DataFrame:
@@ -91,10 +106,35 @@ def _matches(
     several = multi_value_scores(k, kv, kind)
     several = several[several["score"] >= threshold].assign(side="top")
     table = pd.concat([one_number, several], ignore_index=True) if len(several) else one_number
-    return _described(table.assign(kind=kind))
+    return described(table.assign(kind=kind))
 
 
-def _described(table: pd.DataFrame) -> pd.DataFrame:
+def scores_of(
+    matches: pd.DataFrame, k: MapScores, kv: MapScores, index: HeuristicIndex, kind: Kind
+) -> pd.DataFrame:
+    """Columns score, base_rate and corrected_score of given (neuron, heuristic) pairs.
+
+    ``matches`` has the columns row (of the scores), heuristic, map and side.
+    """
+    column = {name: place for place, name in enumerate(index.names)}
+    several = multi_value_scores(k, kv, kind).set_index(["row", "heuristic"])
+    found = []
+    wanted = matches[["row", "heuristic", "map", "side"]]
+    for row, heuristic, source, side in wanted.itertuples(index=False, name=None):
+        if heuristic in column:
+            ends = kv if source == "KV" else k
+            scores = ends.bottom if side == "bottom" else ends.top
+            place = column[heuristic]
+            found.append((float(scores[row, place]), float(index.base_rate[place])))
+        else:
+            found.append(tuple(several.loc[(row, heuristic), ["score", "base_rate"]]))
+    table = pd.DataFrame(found, columns=["score", "base_rate"], dtype=np.float64)
+    corrected = chance_corrected(table["score"].to_numpy(), table["base_rate"].to_numpy())
+    return table.assign(corrected_score=corrected)
+
+
+def described(table: pd.DataFrame) -> pd.DataFrame:
+    """Add label, type, target and map to a table with the columns kind and heuristic."""
     found = [Heuristic.from_name(name) for name in table["heuristic"]]
     on_kv = [_uses_kv(h, kind) for h, kind in zip(found, table["kind"], strict=True)]
     return table.assign(

@@ -29,7 +29,7 @@ def value_logits(
     on the neuron. Computed in float32 (float64 for a float64 model), on the CPU.
     """
     rows = model.w_out(layer)[neurons.to(model.w_out(layer).device)]
-    return _direction_logits(model, rows.to("cpu", metric_dtype(model)), token_ids)
+    return direction_logits(model, rows.to("cpu", metric_dtype(model)), token_ids)
 
 
 @torch.no_grad()
@@ -55,7 +55,7 @@ def key_logits(
         read = rows * _norm_weight(norm).to("cpu", metric_dtype(model))
         if model.arch.layer_norm:
             read = read - read.mean(-1, keepdim=True)
-        found[name] = _direction_logits(model, read, token_ids)
+        found[name] = direction_logits(model, read, token_ids)
     return found
 
 
@@ -81,7 +81,7 @@ def ov_logits(
     w_o = model.w_o(layer).to("cpu", dtype)
     shared = model.n_heads // values.shape[1]
     written = torch.einsum("nhd,hdm->hnm", values.cpu().repeat_interleave(shared, 1), w_o)
-    logits = _direction_logits(model, written.flatten(0, 1), token_ids)
+    logits = direction_logits(model, written.flatten(0, 1), token_ids)
     return logits.unflatten(0, (model.n_heads, -1))
 
 
@@ -108,10 +108,14 @@ def _read_values(
     return difference.to(torch.float64 if values.dtype == torch.float64 else torch.float32)
 
 
-def _direction_logits(
+@torch.no_grad()
+def direction_logits(
     model: LanguageModel, rows: Float[Tensor, "row d_model"], token_ids: Int[Tensor, " number"]
 ) -> Float[Tensor, "row number"]:
-    """Directions of the residual through the final norm's weight and the centred unembedding."""
+    """Logits of some tokens in directions of the residual stream, read like value vectors.
+
+    Through the final norm's weight and the unembedding centred over the vocabulary, on the CPU.
+    """
     if model.arch.layer_norm:
         rows = rows - rows.mean(-1, keepdim=True)
     weight: Tensor = model.unembedding.weight  # type: ignore[assignment]

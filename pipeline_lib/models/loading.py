@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -197,6 +197,19 @@ def load_model(
         arch=architecture_of(shape.model_type, folder),
         shape=shape,
     )
+
+
+def untrained_twin(model: LanguageModel, seed: int) -> LanguageModel:
+    """A model of the same architecture and tokenizer with the random weights training starts from.
+
+    The weights are those the architecture's own initialisation draws with this seed.
+    """
+    device = model.device
+    with torch.random.fork_rng(), _quiet_transformers():
+        torch.manual_seed(seed)
+        hf = AutoModelForCausalLM.from_config(model.hf.config, dtype=model.dtype)
+    hf.to(device).eval().requires_grad_(False)
+    return replace(model, name=f"{model.name}, untrained", hf=hf)
 
 
 def _load_weights(

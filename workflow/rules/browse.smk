@@ -38,7 +38,7 @@ rule browse_neurons:
     input:
         maps=get_per_operator("maps/{operator}.h5"),
         neurons=get_per_operator("neurons/{operator}.csv"),
-        matches=get_per_operator("heuristics/{operator}_matches.csv"),
+        matches=get_per_operator("heuristics/{criterion}/{operator}_matches.csv"),
     output:
         **get_page_outputs("neurons"),
     log:

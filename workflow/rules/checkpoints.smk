@@ -2,7 +2,7 @@
 
 inputs: training checkpoints of the model; prompts, circuits and matches of the model itself
 outputs: data/arithmetic/{model}/checkpoints/{checkpoint}/ (neurons, scores, labels, means,
-         faithfulness, knockouts) and checkpoints/matches.csv
+         faithfulness, knockouts) and checkpoints/{criterion}_matches.csv
 steps: score each checkpoint's top neurons, match them all, ablate around what they share
 """
 
@@ -22,6 +22,10 @@ rule score_checkpoint:
         ),
         scores=expand(
             "<arithmetic>/{{model}}/checkpoints/{{checkpoint}}/{operator}_scores.h5",
+            operator=STUDY.operators,
+        ),
+        links=expand(
+            "<arithmetic>/{{model}}/checkpoints/{{checkpoint}}/{operator}_links.csv",
             operator=STUDY.operators,
         ),
         labelled=expand(
@@ -45,6 +49,7 @@ rule score_checkpoint:
         attribution=get_section("attribution", "method", "steps"),
         neurons=get_neuron_settings("importance", "per_layer"),
         types=get_settings("heuristics", "types"),
+        heuristics=get_section("heuristics", "kind", "max_base_rate", "min_share"),
         dtype=get_settings("activations", "dtype"),
         max_operand=get_settings("prompts", "max_operand"),
         mean_prompts=get_settings("checkpoints", "mean_prompts"),
@@ -62,7 +67,7 @@ rule match_checkpoints:
         context="<arithmetic>/{model}/prompts/context.json",
         scores=get_per_checkpoint("{operator}_scores.h5"),
     output:
-        matches="<arithmetic>/{model}/checkpoints/matches.csv",
+        matches="<arithmetic>/{model}/checkpoints/threshold_matches.csv",
     log:
         "logs/match_checkpoints/{model}.log",
     conda:
@@ -85,22 +90,51 @@ rule match_checkpoints:
         "../scripts/match_checkpoints.py"
 
 
+rule classify_checkpoints:
+    """The heuristics of every checkpoint's neurons above the final model's cut (definitions 10)."""
+    input:
+        context="<arithmetic>/{model}/prompts/context.json",
+        scores=get_per_checkpoint("{operator}_scores.h5"),
+        links=get_per_checkpoint("{operator}_links.csv"),
+        final=get_per_operator("calibration/{operator}_neurons.csv"),
+    output:
+        matches="<arithmetic>/{model}/checkpoints/fdr_matches.csv",
+    log:
+        "logs/classify_checkpoints/{model}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        checkpoints=get_checkpoints,
+        operators=STUDY.operators,
+        types=get_settings("heuristics", "types"),
+        max_operand=get_settings("prompts", "max_operand"),
+        heuristics=get_section("heuristics", "kind", "fdr", "min_share"),
+        code=get_code("classify_checkpoints"),
+    message:
+        "Classifying the neurons of the checkpoints of {wildcards.model}"
+    script:
+        "../scripts/classify_checkpoints.py"
+
+
 rule ablate_checkpoint:
     """A checkpoint with the final model's neurons alone, and without its own (definitions 9)."""
     input:
         unpack(get_checkpoint_files),
         context="<arithmetic>/{model}/prompts/context.json",
-        final=get_per_operator("heuristics/{operator}_matches.csv"),
+        final=get_per_operator("heuristics/{criterion}/{operator}_matches.csv"),
         circuits=get_per_operator("circuits/{operator}.csv"),
         evaluation=get_per_operator("prompts/{operator}/evaluation.csv"),
         probes=get_probes_for_auto,
     output:
-        faithfulness="<arithmetic>/{model}/checkpoints/{checkpoint}/faithfulness.csv",
-        knockouts="<arithmetic>/{model}/checkpoints/{checkpoint}/knockouts.csv",
+        faithfulness="<arithmetic>/{model}/checkpoints/{checkpoint}/{criterion}_faithfulness.csv",
+        knockouts="<arithmetic>/{model}/checkpoints/{checkpoint}/{criterion}_knockouts.csv",
     log:
-        "logs/ablate_checkpoint/{model}/{checkpoint}.log",
+        "logs/ablate_checkpoint/{model}/{criterion}/{checkpoint}.log",
     benchmark:
-        "logs/benchmarks/ablate_checkpoint/{model}/{checkpoint}.tsv"
+        "logs/benchmarks/ablate_checkpoint/{model}/{criterion}/{checkpoint}.tsv"
     conda:
         "../../environment.yml"
     resources:

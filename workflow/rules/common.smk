@@ -33,6 +33,7 @@ except BagpipeError as error:
     raise WorkflowError(str(error)) from None
 
 STUDY = CONFIG.arithmetic
+RULES = ["threshold", "fdr"]
 MODEL_NAMES = CONFIG.all_model_names()
 CHECKPOINTS = sorted({c for m in CONFIG.models.values() for c in m.checkpoints})
 
@@ -125,19 +126,31 @@ def get_figure_settings(*keys):
     return get_named_settings(*keys, "figures.dpi")
 
 
+def get_rule_settings(*keys):
+    """Params function: a figure's settings and the rule by which its neurons match heuristics."""
+
+    def settings(wildcards):
+        return {
+            **get_figure_settings(*keys)(wildcards),
+            "criterion": get_criterion(wildcards),
+        }
+
+    return settings
+
+
 def get_scorecard_settings(wildcards):
     """Where the wildcards' model comes from on the hub, and the run's conditions."""
     model = CONFIG.model(wildcards.model).origin
     source = {key: model.get(key) for key in ("repo", "revision")}
     keys = ("prompts.max_operand", "heuristics.threshold")
-    return source | get_figure_settings(*keys)(wildcards)
+    return source | get_rule_settings(*keys)(wildcards)
 
 
 def get_settings_over_training(*keys):
     """Params function: a figure's settings and the names of the model's checkpoints."""
 
     def settings(wildcards):
-        found = get_figure_settings(*keys)(wildcards)
+        found = get_rule_settings(*keys)(wildcards)
         return {**found, "checkpoints": get_checkpoints(wildcards)}
 
     return settings

@@ -10,15 +10,17 @@ rule fig10a_heuristic_overlap:
     """Figure 10a: how many of the final (neuron, heuristic) pairs checkpoints have."""
     input:
         manifest="<models>/{model}/manifest.json",
-        matches="<arithmetic>/{model}/checkpoints/matches.csv",
-        final=get_per_operator("heuristics/{operator}_matches.csv"),
+        matches=get_by_rule("checkpoints/{criterion}_matches.csv"),
+        final=get_per_operator("heuristics/{criterion}/{operator}_matches.csv"),
         labelled=get_labels_over_training,
     output:
         **get_figure_outputs(
-            "fig10a_heuristic_overlap", "Figure 10a · heuristics over training"
+            "fig10a_heuristic_overlap",
+            "Figure 10a · heuristics over training",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/fig10a_heuristic_overlap.log",
+        "logs/figures/{model}{variant}/fig10a_heuristic_overlap.log",
     conda:
         "../../environment.yml"
     resources:
@@ -38,13 +40,15 @@ rule fig10a_heuristic_overlap:
 rule fig10b_shared_faithfulness:
     """Figure 10b: faithfulness of checkpoints with what they share with the final model."""
     input:
-        faithfulness=get_per_checkpoint("faithfulness.csv", final=True),
+        faithfulness=get_per_checkpoint("{criterion}_faithfulness.csv", final=True),
     output:
         **get_figure_outputs(
-            "fig10b_shared_faithfulness", "Figure 10b · faithfulness over training"
+            "fig10b_shared_faithfulness",
+            "Figure 10b · faithfulness over training",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/fig10b_shared_faithfulness.log",
+        "logs/figures/{model}{variant}/fig10b_shared_faithfulness.log",
     conda:
         "../../environment.yml"
     resources:
@@ -64,13 +68,15 @@ rule fig10b_shared_faithfulness:
 rule fig10c_checkpoint_knockout:
     """Figure 10c: accuracy of checkpoints without the neurons a prompt uses."""
     input:
-        knockouts=get_per_checkpoint("knockouts.csv", final=True),
+        knockouts=get_per_checkpoint("{criterion}_knockouts.csv", final=True),
     output:
         **get_figure_outputs(
-            "fig10c_checkpoint_knockout", "Figure 10c · knockout over training"
+            "fig10c_checkpoint_knockout",
+            "Figure 10c · knockout over training",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/fig10c_checkpoint_knockout.log",
+        "logs/figures/{model}{variant}/fig10c_checkpoint_knockout.log",
     conda:
         "../../environment.yml"
     resources:

@@ -10,11 +10,13 @@ steps: read the artifacts, compute the plotted numbers, draw
 rule fig09_failure_modes:
     """Figure 9: what the associated neurons add on right and on wrong answers."""
     input:
-        failures=get_per_operator("failures/{operator}.csv"),
+        failures=get_per_operator("failures/{criterion}/{operator}.csv"),
     output:
-        **get_figure_outputs("fig09_failure_modes", "Figure 09 · failure modes"),
+        **get_figure_outputs(
+            "fig09_failure_modes", "Figure 09 · failure modes", by_rule=True
+        ),
     log:
-        "logs/figures/{model}/fig09_failure_modes.log",
+        "logs/figures/{model}{variant}/fig09_failure_modes.log",
     conda:
         "../../environment.yml"
     resources:
@@ -23,7 +25,7 @@ rule fig09_failure_modes:
     params:
         figure="fig09_failure_modes",
         operators=STUDY.operators,
-        settings=get_figure_settings(),
+        settings=get_rule_settings(),
         code=get_code("draw_figure", "pipeline_lib.figures.fig09_failure_modes"),
     message:
         "Drawing fig09_failure_modes of {wildcards.model}"
@@ -113,13 +115,15 @@ rule table08_unclassified_neurons:
     input:
         maps=get_per_operator("maps/{operator}.h5"),
         neurons=get_per_operator("neurons/{operator}.csv"),
-        matches=get_per_operator("heuristics/{operator}_matches.csv"),
+        matches=get_per_operator("heuristics/{criterion}/{operator}_matches.csv"),
     output:
         **get_figure_outputs(
-            "table08_unclassified_neurons", "Table 08 · unclassified neurons"
+            "table08_unclassified_neurons",
+            "Table 08 · unclassified neurons",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/table08_unclassified_neurons.log",
+        "logs/figures/{model}{variant}/table08_unclassified_neurons.log",
     conda:
         "../../environment.yml"
     resources:
@@ -128,7 +132,7 @@ rule table08_unclassified_neurons:
     params:
         figure="table08_unclassified_neurons",
         operators=STUDY.operators,
-        settings=get_figure_settings("heuristics.kind", "figures.example_neurons"),
+        settings=get_rule_settings("heuristics.kind", "figures.example_neurons"),
         code=get_code(
             "draw_figure", "pipeline_lib.figures.table08_unclassified_neurons"
         ),

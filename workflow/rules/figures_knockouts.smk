@@ -9,13 +9,15 @@ steps: read the artifacts, compute the plotted numbers, draw
 rule fig07_heuristic_knockout:
     """Figure 7: accuracy without one heuristic, on its prompts and on others."""
     input:
-        knockouts=get_per_operator("knockouts/{operator}_by_heuristic.csv"),
+        knockouts=get_per_operator("knockouts/{criterion}/{operator}_by_heuristic.csv"),
     output:
         **get_figure_outputs(
-            "fig07_heuristic_knockout", "Figure 07 · knockout by heuristic"
+            "fig07_heuristic_knockout",
+            "Figure 07 · knockout by heuristic",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/fig07_heuristic_knockout.log",
+        "logs/figures/{model}{variant}/fig07_heuristic_knockout.log",
     conda:
         "../../environment.yml"
     resources:
@@ -24,7 +26,7 @@ rule fig07_heuristic_knockout:
     params:
         figure="fig07_heuristic_knockout",
         operators=STUDY.operators,
-        settings=get_figure_settings(),
+        settings=get_rule_settings(),
         code=get_code("draw_figure", "pipeline_lib.figures.fig07_heuristic_knockout"),
     message:
         "Drawing fig07_heuristic_knockout of {wildcards.model}"
@@ -35,11 +37,13 @@ rule fig07_heuristic_knockout:
 rule fig08_prompt_knockout:
     """Figure 8: accuracy against the number of neurons silenced per layer."""
     input:
-        knockouts=get_per_operator("knockouts/{operator}_by_prompt.csv"),
+        knockouts=get_per_operator("knockouts/{criterion}/{operator}_by_prompt.csv"),
     output:
-        **get_figure_outputs("fig08_prompt_knockout", "Figure 08 · knockout by prompt"),
+        **get_figure_outputs(
+            "fig08_prompt_knockout", "Figure 08 · knockout by prompt", by_rule=True
+        ),
     log:
-        "logs/figures/{model}/fig08_prompt_knockout.log",
+        "logs/figures/{model}{variant}/fig08_prompt_knockout.log",
     conda:
         "../../environment.yml"
     resources:
@@ -48,7 +52,7 @@ rule fig08_prompt_knockout:
     params:
         figure="fig08_prompt_knockout",
         operators=STUDY.operators,
-        settings=get_figure_settings(),
+        settings=get_rule_settings(),
         code=get_code("draw_figure", "pipeline_lib.figures.fig08_prompt_knockout"),
     message:
         "Drawing fig08_prompt_knockout of {wildcards.model}"

@@ -10,15 +10,16 @@ steps: read the artifacts, compute the plotted numbers, draw
 rule fig08_prompt_knockout_models:
     """Figure 8 of all models: accuracy against the neurons silenced, a panel a model."""
     input:
-        knockouts=get_of_every_model("knockouts/{operator}_by_prompt.csv"),
+        knockouts=get_of_every_model("knockouts/{criterion}/{operator}_by_prompt.csv"),
     output:
         **get_figure_outputs(
             "fig08_prompt_knockout_models",
             "Figure 08 · knockout by prompt",
             folder="all_models",
+            by_rule=True,
         ),
     log:
-        "logs/figures/all_models/fig08_prompt_knockout_models.log",
+        "logs/figures/all_models{variant}/fig08_prompt_knockout_models.log",
     conda:
         "../../environment.yml"
     resources:
@@ -43,15 +44,16 @@ rule fig16_model:
         effects=get_per_seed("effects/{operator}_seed{seed}.h5"),
         probes=get_per_operator("probes/{operator}.csv"),
         faithfulness=get_per_operator("faithfulness/{operator}.csv"),
-        knockouts=get_per_operator("knockouts/{operator}_by_prompt.csv"),
+        knockouts=get_per_operator("knockouts/{criterion}/{operator}_by_prompt.csv"),
     output:
         **get_figure_outputs(
             "fig{number}_model_{model}",
             "Figure {number} · further model",
             caption="fig16_model",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/fig{number}_model_{model}.log",
+        "logs/figures/{model}{variant}/fig{number}_model_{model}.log",
     wildcard_constraints:
         number=r"\d+",
     conda:
@@ -62,7 +64,7 @@ rule fig16_model:
     params:
         figure="fig16_model",
         operators=STUDY.operators,
-        settings=get_figure_settings(),
+        settings=get_rule_settings(),
         code=get_code("draw_figure", "pipeline_lib.figures.fig16_model"),
     message:
         "Drawing fig{wildcards.number}_model_{wildcards.model}"
@@ -76,14 +78,16 @@ rule table_scorecard:
         accuracy="<figures>/arithmetic/{model}/table03_accuracy.csv",
         heads="<figures>/arithmetic/{model}/table02_circuit_heads.csv",
         faithfulness="<figures>/arithmetic/{model}/table01_faithfulness.csv",
-        by_heuristic="<figures>/arithmetic/{model}/fig07_heuristic_knockout.csv",
-        by_prompt="<figures>/arithmetic/{model}/fig08_prompt_knockout.csv",
+        by_heuristic="<figures>/arithmetic/{model}{variant}/fig07_heuristic_knockout.csv",
+        by_prompt="<figures>/arithmetic/{model}{variant}/fig08_prompt_knockout.csv",
         overlap="<figures>/arithmetic/{model}/fig15_neuron_iou.csv",
-        counts="<figures>/arithmetic/{model}/heuristic_counts.csv",
+        counts="<figures>/arithmetic/{model}{variant}/heuristic_counts.csv",
     output:
-        **get_figure_outputs("table_scorecard", "Scorecard · paper and this run"),
+        **get_figure_outputs(
+            "table_scorecard", "Scorecard · paper and this run", by_rule=True
+        ),
     log:
-        "logs/figures/{model}/table_scorecard.log",
+        "logs/figures/{model}{variant}/table_scorecard.log",
     conda:
         "../../environment.yml"
     resources:

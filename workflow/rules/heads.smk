@@ -1,7 +1,7 @@
 """Heads and vectors: what attention looks at, what heads and neurons read and write in numbers.
 
 inputs: the model, correct prompts, the top neurons, their maps and matches
-outputs: data/arithmetic/{model}/attention/*.h5, numbers/*.h5 and failures/{operator}.csv
+outputs: data/arithmetic/{model}/attention/*.h5, numbers/*.h5 and failures/{criterion}/{operator}.csv
 steps: attention of sampled prompts and over the operand plane; number tokens of OV circuits, of the
        first MLP, of key vectors; outputs of the last MLP; neurons that failed prompts use
 """
@@ -104,12 +104,12 @@ rule failure_modes:
     """What the associated neurons add on right and on wrong answers (definitions 9)."""
     input:
         maps="<arithmetic>/{model}/maps/{operator}.h5",
-        matches="<arithmetic>/{model}/heuristics/{operator}_matches.csv",
+        matches="<arithmetic>/{model}/heuristics/{criterion}/{operator}_matches.csv",
         prompts="<arithmetic>/{model}/prompts/{operator}/labelled.csv",
     output:
-        failures="<arithmetic>/{model}/failures/{operator}.csv",
+        failures="<arithmetic>/{model}/failures/{criterion}/{operator}.csv",
     log:
-        "logs/failure_modes/{model}/{operator}.log",
+        "logs/failure_modes/{model}/{criterion}/{operator}.log",
     conda:
         "../../environment.yml"
     resources:

@@ -1,7 +1,7 @@
 """Heuristics: which neurons fire on which kind of prompts.
 
 inputs: the maps of the top neurons
-outputs: data/arithmetic/{model}/heuristics/{operator}_scores.h5 and {operator}_matches.csv
+outputs: data/arithmetic/{model}/heuristics/{operator}_scores.h5 and threshold/{operator}_matches.csv
 steps: score every neuron against every heuristic, keep the pairs that pass the threshold
 """
 
@@ -38,7 +38,7 @@ rule match_heuristics:
         context="<arithmetic>/{model}/prompts/context.json",
         scores="<arithmetic>/{model}/heuristics/{operator}_scores.h5",
     output:
-        matches="<arithmetic>/{model}/heuristics/{operator}_matches.csv",
+        matches="<arithmetic>/{model}/heuristics/threshold/{operator}_matches.csv",
     log:
         "logs/match_heuristics/{model}/{operator}.log",
     conda:

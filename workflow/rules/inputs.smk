@@ -25,6 +25,26 @@ def get_model_files(wildcards):
     )
 
 
+def get_criterion(wildcards):
+    """Rule by which neurons match heuristics: the wildcards' own, else the configured one.
+
+    Figures of the configured rule lie in the model's folder, those of the other one in a folder of
+    its name in there, which is the wildcard ``variant`` ("" or "/fdr" or "/threshold").
+    """
+    named = wildcards.get("criterion") or wildcards.get("variant", "").strip("/")
+    return named or STUDY.heuristics.rule
+
+
+def get_by_rule(path):
+    """Input function: a file of the wildcards' model under the rule of matching."""
+
+    def inputs(wildcards):
+        names = {**wildcards, "criterion": get_criterion(wildcards)}
+        return f"<arithmetic>/{wildcards.model}/{path}".format(**names)
+
+    return inputs
+
+
 def get_counterfactual_pool(wildcards):
     """Discovery prompts of all operators: counterfactuals are drawn from them together."""
     return expand(
@@ -63,7 +83,9 @@ def get_per_checkpoint(path, *, final=False):
         names = [*get_checkpoints(wildcards), *([FINAL] if final else [])]
         pattern = f"<arithmetic>/{wildcards.model}/checkpoints/{{checkpoint}}/{path}"
         each = {"operator": STUDY.operators} if "{operator}" in path else {}
-        return expand(pattern, checkpoint=names, **each)
+        return expand(
+            pattern, checkpoint=names, criterion=get_criterion(wildcards), **each
+        )
 
     return inputs
 
@@ -91,7 +113,7 @@ def get_checkpoint_files(wildcards):
         "means": f"{folder}/checkpoints/{wildcards.checkpoint}/means.h5",
         "neurons": get_per_operator(f"{own}_neurons.csv")(wildcards),
         "labelled": get_per_operator(f"{own}_labelled.csv")(wildcards),
-        "matches": [f"{folder}/checkpoints/matches.csv"],
+        "matches": [f"{folder}/checkpoints/{wildcards.criterion}_matches.csv"],
     }
 
 
@@ -100,7 +122,9 @@ def get_per_operator(path):
 
     def inputs(wildcards):
         return expand(
-            f"<arithmetic>/{wildcards.model}/{path}", operator=STUDY.operators
+            f"<arithmetic>/{wildcards.model}/{path}",
+            operator=STUDY.operators,
+            criterion=get_criterion(wildcards),
         )
 
     return inputs
@@ -153,6 +177,7 @@ def get_of_every_model(path):
             f"<arithmetic>/{{model}}/{path}",
             model=STUDY.models,
             operator=STUDY.operators,
+            criterion=get_criterion(wildcards),
         )
 
     return inputs

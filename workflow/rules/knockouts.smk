@@ -1,7 +1,7 @@
 """Knockouts: accuracy after silencing the neurons of heuristics.
 
 inputs: the model, matched neurons, evaluation prompts
-outputs: data/arithmetic/{model}/knockouts/{operator}_by_heuristic.csv and {operator}_by_prompt.csv
+outputs: data/arithmetic/{model}/knockouts/{criterion}/{operator}_by_heuristic.csv and {operator}_by_prompt.csv
 steps: silence one heuristic and compare its prompts with others; silence what one prompt uses
 """
 
@@ -11,14 +11,14 @@ rule knock_out_heuristics:
     input:
         manifest="<models>/{model}/manifest.json",
         context="<arithmetic>/{model}/prompts/context.json",
-        matches="<arithmetic>/{model}/heuristics/{operator}_matches.csv",
+        matches="<arithmetic>/{model}/heuristics/{criterion}/{operator}_matches.csv",
         prompts="<arithmetic>/{model}/prompts/{operator}/evaluation.csv",
     output:
-        knockouts="<arithmetic>/{model}/knockouts/{operator}_by_heuristic.csv",
+        knockouts="<arithmetic>/{model}/knockouts/{criterion}/{operator}_by_heuristic.csv",
     log:
-        "logs/knock_out_heuristics/{model}/{operator}.log",
+        "logs/knock_out_heuristics/{model}/{criterion}/{operator}.log",
     benchmark:
-        "logs/benchmarks/knock_out_heuristics/{model}/{operator}.tsv"
+        "logs/benchmarks/knock_out_heuristics/{model}/{criterion}/{operator}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -42,14 +42,14 @@ rule knock_out_prompts:
         manifest="<models>/{model}/manifest.json",
         context="<arithmetic>/{model}/prompts/context.json",
         neurons="<arithmetic>/{model}/neurons/{operator}.csv",
-        matches="<arithmetic>/{model}/heuristics/{operator}_matches.csv",
+        matches="<arithmetic>/{model}/heuristics/{criterion}/{operator}_matches.csv",
         prompts="<arithmetic>/{model}/prompts/{operator}/evaluation.csv",
     output:
-        knockouts="<arithmetic>/{model}/knockouts/{operator}_by_prompt.csv",
+        knockouts="<arithmetic>/{model}/knockouts/{criterion}/{operator}_by_prompt.csv",
     log:
-        "logs/knock_out_prompts/{model}/{operator}.log",
+        "logs/knock_out_prompts/{model}/{criterion}/{operator}.log",
     benchmark:
-        "logs/benchmarks/knock_out_prompts/{model}/{operator}.tsv"
+        "logs/benchmarks/knock_out_prompts/{model}/{criterion}/{operator}.tsv"
     conda:
         "../../environment.yml"
     resources:

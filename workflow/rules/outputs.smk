@@ -7,16 +7,23 @@ steps: name the files of one figure or page, of everything; write the report aft
 
 import subprocess
 
-from pipeline_lib.figures.catalog import PAGES, STUDY_FIGURES, figures_of
+from pipeline_lib.figures.catalog import (
+    PAGES,
+    STUDY_FIGURES,
+    depends_on_rule,
+    figures_of,
+)
 
 FORMATS = ["pdf", "png", "csv"]
 
 
-def get_figure_outputs(name, title, caption=None, folder="{model}"):
+def get_figure_outputs(name, title, caption=None, folder="{model}", by_rule=False):
     """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report.
 
     ``caption`` names its text where that is not the figure's own name, ``folder`` what it is of.
+    ``by_rule``: it depends on the rule of matching and exists under both (see get_criterion).
     """
+    folder += "{variant}" if by_rule else ""
     path = f"<figures>/arithmetic/{folder}/{name}"
     in_report = {
         "caption": f"../report/{caption or name}.rst",
@@ -53,6 +60,9 @@ def get_all_figures(wildcards):
         f"{model}/{figure}" for model in models for figure in get_figures_of(model)
     ]
     names += [f"all_models/{figure}" for figure in STUDY_FIGURES if models]
+    names += [
+        under_other_rule(name) for name in names if depends_on_rule(name.split("/")[-1])
+    ]
     figures = expand("<figures>/arithmetic/{name}.{format}", name=names, format=FORMATS)
     pages = expand(
         "<figures>/arithmetic/{model}/browse/{page}.html",
@@ -60,6 +70,13 @@ def get_all_figures(wildcards):
         page=[*PAGES, "index"],
     )
     return figures + pages
+
+
+def under_other_rule(name):
+    """A figure's name, with its folder, under the rule that is not configured."""
+    folder, _, figure = name.rpartition("/")
+    other = next(rule for rule in RULES if rule != STUDY.heuristics.rule)
+    return f"{folder}/{other}/{figure}"
 
 
 def get_figures_of(model):

@@ -61,13 +61,13 @@ rule table04_neurons_add:
     input:
         maps="<arithmetic>/{model}/maps/add.h5",
         neurons="<arithmetic>/{model}/neurons/add.csv",
-        matches="<arithmetic>/{model}/heuristics/add_matches.csv",
+        matches=get_by_rule("heuristics/{criterion}/add_matches.csv"),
     output:
         **get_figure_outputs(
-            "table04_neurons_add", "Table 04 · example neurons, addition"
+            "table04_neurons_add", "Table 04 · example neurons, addition", by_rule=True
         ),
     log:
-        "logs/figures/{model}/table04_neurons_add.log",
+        "logs/figures/{model}{variant}/table04_neurons_add.log",
     conda:
         "../../environment.yml"
     resources:
@@ -76,7 +76,7 @@ rule table04_neurons_add:
     params:
         figure="example_neurons",
         operators=STUDY.operators,
-        settings=get_figure_settings("heuristics.kind", "figures.example_neurons"),
+        settings=get_rule_settings("heuristics.kind", "figures.example_neurons"),
         code=get_code("draw_figure", "pipeline_lib.figures.example_neurons"),
     message:
         "Drawing table04_neurons_add of {wildcards.model}"
@@ -89,13 +89,15 @@ rule table05_neurons_sub:
     input:
         maps="<arithmetic>/{model}/maps/sub.h5",
         neurons="<arithmetic>/{model}/neurons/sub.csv",
-        matches="<arithmetic>/{model}/heuristics/sub_matches.csv",
+        matches=get_by_rule("heuristics/{criterion}/sub_matches.csv"),
     output:
         **get_figure_outputs(
-            "table05_neurons_sub", "Table 05 · example neurons, subtraction"
+            "table05_neurons_sub",
+            "Table 05 · example neurons, subtraction",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/table05_neurons_sub.log",
+        "logs/figures/{model}{variant}/table05_neurons_sub.log",
     conda:
         "../../environment.yml"
     resources:
@@ -104,7 +106,7 @@ rule table05_neurons_sub:
     params:
         figure="example_neurons",
         operators=STUDY.operators,
-        settings=get_figure_settings("heuristics.kind", "figures.example_neurons"),
+        settings=get_rule_settings("heuristics.kind", "figures.example_neurons"),
         code=get_code("draw_figure", "pipeline_lib.figures.example_neurons"),
     message:
         "Drawing table05_neurons_sub of {wildcards.model}"
@@ -117,13 +119,15 @@ rule table06_neurons_mul:
     input:
         maps="<arithmetic>/{model}/maps/mul.h5",
         neurons="<arithmetic>/{model}/neurons/mul.csv",
-        matches="<arithmetic>/{model}/heuristics/mul_matches.csv",
+        matches=get_by_rule("heuristics/{criterion}/mul_matches.csv"),
     output:
         **get_figure_outputs(
-            "table06_neurons_mul", "Table 06 · example neurons, multiplication"
+            "table06_neurons_mul",
+            "Table 06 · example neurons, multiplication",
+            by_rule=True,
         ),
     log:
-        "logs/figures/{model}/table06_neurons_mul.log",
+        "logs/figures/{model}{variant}/table06_neurons_mul.log",
     conda:
         "../../environment.yml"
     resources:
@@ -132,7 +136,7 @@ rule table06_neurons_mul:
     params:
         figure="example_neurons",
         operators=STUDY.operators,
-        settings=get_figure_settings("heuristics.kind", "figures.example_neurons"),
+        settings=get_rule_settings("heuristics.kind", "figures.example_neurons"),
         code=get_code("draw_figure", "pipeline_lib.figures.example_neurons"),
     message:
         "Drawing table06_neurons_mul of {wildcards.model}"
@@ -145,13 +149,13 @@ rule table07_neurons_div:
     input:
         maps="<arithmetic>/{model}/maps/div.h5",
         neurons="<arithmetic>/{model}/neurons/div.csv",
-        matches="<arithmetic>/{model}/heuristics/div_matches.csv",
+        matches=get_by_rule("heuristics/{criterion}/div_matches.csv"),
     output:
         **get_figure_outputs(
-            "table07_neurons_div", "Table 07 · example neurons, division"
+            "table07_neurons_div", "Table 07 · example neurons, division", by_rule=True
         ),
     log:
-        "logs/figures/{model}/table07_neurons_div.log",
+        "logs/figures/{model}{variant}/table07_neurons_div.log",
     conda:
         "../../environment.yml"
     resources:
@@ -160,7 +164,7 @@ rule table07_neurons_div:
     params:
         figure="example_neurons",
         operators=STUDY.operators,
-        settings=get_figure_settings("heuristics.kind", "figures.example_neurons"),
+        settings=get_rule_settings("heuristics.kind", "figures.example_neurons"),
         code=get_code("draw_figure", "pipeline_lib.figures.example_neurons"),
     message:
         "Drawing table07_neurons_div of {wildcards.model}"

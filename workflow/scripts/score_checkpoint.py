@@ -27,13 +27,14 @@ with job(snakemake.log[0]):
         tables = [store.read_table(path) for path in pairs[place]]
         neurons = top_neurons_of(model, context, tables, chosen, **params.attribution)
         prompts = store.read_table(files.labelled[place])
-        labelled, scores, index = score_checkpoint(
+        labelled, scores, index, links = score_checkpoint(
             model, context, prompts, neurons, HeuristicSettings.from_values(params.types),
             operator=operator, max_operand=params.max_operand, dtype=params.dtype,
-            scratch=Path(output.means).parent,
+            **params.heuristics, scratch=Path(output.means).parent,
         )  # fmt: skip
         store.write_table(output.neurons[place], neurons)
         store.write_table(output.labelled[place], labelled)
+        store.write_table(output.links[place], links)
         write_scores(output.scores[place], scores, index, {**provenance, "operator": operator})
     rng, n_prompts = generator(params.seed, "score_checkpoint"), params.mean_prompts
     limits = {"max_operand": params.max_operand, "n_prompts": n_prompts}
