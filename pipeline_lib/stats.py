@@ -1,5 +1,7 @@
 """Intervals of means and shares, over prompts; tests, one or many at a time."""
 
+import warnings
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -34,6 +36,66 @@ def resampled_means(
     counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=n)
     means = counts @ values.reshape(len(values), -1).astype(np.float64) / len(values)
     return means.reshape(n, *values.shape[1:])
+
+
+def nested_weights(
+    n_seeds: int, n_samples: int, rng: np.random.Generator, n: int = 2000
+) -> Float[np.ndarray, "n seed sample"]:
+    """Weights of every (seed, sample) in the mean of ``n`` resamples; each resample's add up to 1.
+
+    Seeds are drawn with replacement, then samples, which are the same things under every seed (a
+    prompt with another counterfactual): a drawn sample comes with all drawn seeds. So a sample's
+    values stay together, and what it is decides the width as much as it should, however many seeds
+    repeat it. With one seed this is the plain bootstrap.
+    """
+    seeds, samples = (
+        rng.multinomial(size, np.full(size, 1 / size), size=n) / size
+        for size in (n_seeds, n_samples)
+    )
+    return seeds[:, :, None] * samples[:, None, :]
+
+
+def nested_means(
+    values: Float[np.ndarray, "seed sample *cell"], rng: np.random.Generator, n: int = 2000
+) -> Float[np.ndarray, "n *cell"]:
+    """Means of ``n`` resamples of seeds and samples (`nested_weights`), of every cell.
+
+    Values that are not finite are left out of the resample's mean; NaN where none is left. Raises
+    ValueError without samples.
+    """
+    if not values.shape[0] * values.shape[1]:
+        raise ValueError("no samples can be drawn from an empty array")
+    weights = nested_weights(values.shape[0], values.shape[1], rng, n).reshape(n, -1)
+    flat = values.reshape(weights.shape[1], -1).astype(np.float64)
+    finite = np.isfinite(flat)
+    total = weights @ np.where(finite, flat, 0.0)
+    share = 1.0 if finite.all() else weights @ finite
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total / share).reshape(n, *values.shape[2:])
+
+
+def nested_mean_interval(
+    values: Float[np.ndarray, "seed sample *cell"], rng: np.random.Generator, n: int = 2000
+) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
+    """95 % percentile interval of the mean over seeds and samples (`nested_means`), of every cell.
+
+    Without samples both ends are NaN.
+    """
+    if not values.shape[0] * values.shape[1]:
+        return np.full(values.shape[2:], np.nan), np.full(values.shape[2:], np.nan)
+    return ends_of(nested_means(values, rng, n))
+
+
+def ends_of(
+    resampled: Float[np.ndarray, "n *cell"],
+) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
+    """95 % percentile interval of resampled values; resamples without a value are left out."""
+    ends = (0.025, 0.975)
+    quantile = np.nanquantile if np.isnan(resampled).any() else np.quantile
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # cells without any value: NaN
+        low, high = (np.asarray(quantile(resampled, end, axis=0)) for end in ends)
+    return low, high
 
 
 def bootstrap_ratio_interval(

@@ -21,6 +21,7 @@ FIGURES = (
     "fig13_mlp0_neurons",
     "fig14_attention_patterns",
     "fig15_neuron_iou",
+    "fig_attribution_truth",
     "embeddings",
     "heuristic_counts",
     "table01_faithfulness",

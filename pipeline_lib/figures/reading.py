@@ -17,6 +17,7 @@ from pipeline_lib.errors import ArtifactError
 
 EFFECTS_KIND = "effects"
 ATTRIBUTION_KIND = "attribution"
+EXACT_KIND = "exact_neurons"
 MAPS_KIND = "maps"
 PATTERNS_KIND = "attention_patterns"
 PICTURES_KIND = "attention_pictures"

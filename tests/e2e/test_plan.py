@@ -28,6 +28,7 @@ FILES = {
     "verify_engine": ["verification/checks.json"],
     "indirect_effects": ["effects/*.h5"],
     "attribution_patching": ["attribution/*.h5"],
+    "exact_neurons": ["exact/*.h5"],
     "cache_residuals": ["residuals/*.h5"],
     "probe_answers": ["probes/*.csv"],
     "rank_neurons": ["neurons/*.csv"],

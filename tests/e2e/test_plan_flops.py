@@ -12,7 +12,7 @@ from pipeline_lib.artifacts.effects import answer_tokens, columns_of
 from pipeline_lib.artifacts.maps import write_maps
 from pipeline_lib.artifacts.means import read_means
 from pipeline_lib.artifacts.numbers import write_keys, write_mlp0, write_outputs, write_ov_maps
-from pipeline_lib.artifacts.ranking import read_ranking
+from pipeline_lib.artifacts.ranking import read_neuron_effects, read_ranking
 from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.artifacts.verification import read_pairs
 from pipeline_lib.checkpoints.names import FINAL
@@ -30,6 +30,7 @@ from pipeline_lib.knockouts.ablation import ablated_correctness
 from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by_heuristic
 from pipeline_lib.knockouts.by_prompt import knock_out_prompts
 from pipeline_lib.models.loading import load_model
+from pipeline_lib.neurons.exact import choose_neurons, choose_prompts, measure_neurons
 from pipeline_lib.neurons.importance import first_layer
 from pipeline_lib.probing.answers import probe_answers
 from pipeline_lib.probing.tasks import sample_correct
@@ -97,6 +98,28 @@ def run(plan, study, model, finished_project, tmp_path_factory):
             join([cached(operator, "clean")] * len(names)),
             join([cached(operator, name) for name in names]),
         )
+
+    def exact(operator):
+        chosen, total = settings.exact, 0
+        effects = read_neuron_effects(study / "attribution" / f"{operator}.h5")
+        rng = generator(chosen.seed, "exact_neurons", operator)
+        neurons = choose_neurons(effects.mean(axis=0), chosen.neurons, rng)
+        clean_run = cached(operator, "clean")
+        rows = choose_prompts(len(clean_run), chosen.prompts, chosen.seed, operator)
+        for seed in settings.attribution.seeds:
+            name = f"counterfactual_seed{seed}"
+            pairs = prompts(operator, name).iloc[rows]
+            total += counted(
+                measure_neurons,
+                model,
+                context.encode(pairs),
+                answer_tokens(context.answer_ids, pairs),
+                clean_run.prompts(rows),
+                cached(operator, name).prompts(rows),
+                neurons,
+                steps=settings.attribution.steps,
+            )
+        return total
 
     def residuals(operator):
         chosen = settings.probe
@@ -285,7 +308,7 @@ def run(plan, study, model, finished_project, tmp_path_factory):
             loaded, folder = at(step)
             neurons = store.read_table(folder / f"{operator}_neurons.csv")
             method = {"method": settings.attribution.method, "steps": settings.attribution.steps}
-            total += counted(top_neurons_of, loaded, context, pairs, chosen, **method)
+            total += counted(top_neurons_of, loaded, context, pairs, chosen, operator, **method)
             total += counted(
                 score_checkpoint,
                 loaded,
@@ -349,6 +372,7 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         "cache_counterfactual": counterfactual,
         "indirect_effects": effects,
         "attribution_patching": attribution,
+        "exact_neurons": exact,
         "cache_residuals": residuals,
         "probe_answers": probes,
         "neuron_maps": maps,
@@ -364,6 +388,7 @@ RULES = {
     "cache_counterfactual": 0.01,
     "indirect_effects": 0.1,  # pairs with the same first operand cost less
     "attribution_patching": 0.01,
+    "exact_neurons": 0.01,
     "cache_residuals": 0.01,
     "probe_answers": 0.05,  # the split by answer value can leave out some test prompts
     "neuron_maps": 0.01,

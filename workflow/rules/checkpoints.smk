@@ -42,7 +42,7 @@ rule score_checkpoint:
     params:
         model=get_model_settings,
         operators=STUDY.operators,
-        attribution=get_section("attribution", "method", "steps"),
+        attribution=get_ranking_settings,
         neurons=get_neuron_settings("importance", "per_layer"),
         types=get_settings("heuristics", "types"),
         dtype=get_settings("activations", "dtype"),
