@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 Z_95 = 1.959963984540054
+FLIPS_AT_ONCE = 1024
 
 
 def bootstrap_mean_interval(
@@ -149,6 +150,46 @@ def permutation_p_value(
     # permutations that give the same difference may round differently
     margin = 1e-9 * np.abs(values).sum()
     return float((1 + (np.abs(sums) >= np.abs(found) - margin).sum()) / (1 + n))
+
+
+def sign_flip_p_values(
+    values: Float[np.ndarray, "sample *cell"], rng: np.random.Generator, n: int = 9_999
+) -> Float[np.ndarray, "*cell"]:
+    """Two-sided p-value of every cell's sum when the sign of each sample is a coin's.
+
+    That is so for values symmetric around 0. A sample is what is drawn independently: values of one
+    prompt under several seeds must be averaged first, and keep one sign. All cells share the
+    flips. All 2^samples of them where these are at most ``n``: the share with a sum at least as far
+    from 0. Else ``n`` random ones, (1 + as far) / (1 + n). Values that are not finite count as 0; a
+    cell of zeros has 1; NaN without samples.
+    """
+    shape = values.shape[1:]
+    if not len(values):
+        return np.full(shape, np.nan)
+    flat = values.reshape(len(values), -1).astype(np.float64)
+    flat = np.where(np.isfinite(flat), flat, 0.0)
+    # flips that give the same sum may round differently
+    least = np.abs(flat.sum(axis=0)) - 1e-9 * np.abs(flat).sum(axis=0)
+    is_exact = len(values) < 64 and 2 ** len(values) <= n
+    total = 2 ** len(values) if is_exact else n
+    as_far = np.zeros(flat.shape[1])
+    for start in range(0, total, FLIPS_AT_ONCE):
+        rows = np.arange(start, min(start + FLIPS_AT_ONCE, total))
+        if is_exact:
+            heads = rows[:, None] >> np.arange(len(values)) & 1
+        else:
+            heads = rng.integers(0, 2, size=(len(rows), len(values)))
+        as_far += (np.abs((2.0 * heads - 1.0) @ flat) >= least).sum(axis=0)
+    p = as_far / total if is_exact else (1 + as_far) / (1 + n)
+    return np.asarray(p).reshape(shape)
+
+
+def flips_for(n_tests: int, rate: float = 0.05) -> int:
+    """Random flips with which even one of many tests can pass at a false discovery rate.
+
+    The smallest p is 1 / (1 + flips), which must not exceed rate / tests; 9,999 to 99,999.
+    """
+    return int(np.clip(np.ceil(n_tests / rate), 9_999, 99_999))
 
 
 def benjamini_hochberg(p_values: Float[np.ndarray, "*test"]) -> Float[np.ndarray, "*test"]:

@@ -18,7 +18,7 @@ def score_checkpoint(work: Work) -> Stage:
 
     The pairs run three times forwards (two without gradients) and once backwards, or every neuron
     is patched in them (`exact_stages.ranking_flops`); each valid prompt runs once; means are over a
-    sample of the prompts (`n_nodes`). Disk: top neurons, scores and labels of every operator, means.
+    sample of the prompts (`n_nodes`). Disk: every operator's top neurons, scores and labels, means.
     """
     maps, ranked = model_stages.neuron_maps(work), table_stages.rank_neurons(work)
     scored, labelled = table_stages.score_heuristics(work), model_stages.label_prompts(work)

@@ -113,10 +113,13 @@ def effects_of(operator: str, seed: int) -> np.ndarray:
 
 
 def write_effects(path: Path, effects: np.ndarray) -> None:
-    """An artifact of indirect effects."""
+    """An artifact of indirect effects; the log odds change as much, the other way."""
     axes = ("prompt", "position", "layer", "component")
     coords = {"position": POSITIONS, "layer": np.arange(effects.shape[2]), "component": COMPONENTS}
-    arrays = {"indirect_effect": store.Array(effects, axes)}
+    arrays = {
+        "indirect_effect": store.Array(effects, axes),
+        "log_odds_change": store.Array(-effects, axes, "nat"),
+    }
     store.write_artifact(path, "effects", arrays, coords=coords, provenance={})
 
 
