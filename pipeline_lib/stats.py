@@ -192,6 +192,25 @@ def flips_for(n_tests: int, rate: float = 0.05) -> int:
     return int(np.clip(np.ceil(n_tests / rate), 9_999, 99_999))
 
 
+def rank_p_value(
+    observed: float,
+    null: Float[np.ndarray, " draw"],
+    *,
+    larger: bool = True,
+    is_every: bool = False,
+) -> float:
+    """One-sided p-value of a value among those that chance gives; ``larger`` is better, or smaller.
+
+    (1 + as good) / (1 + draws). Where ``is_every`` the draws are all there can be, the observed
+    among them: the share as good. NaN where a value is missing.
+    """
+    if np.isnan(observed) or np.isnan(null).any() or not len(null):
+        return float("nan")
+    margin = 1e-9 * abs(observed)  # equal sets may round differently
+    as_good = int((null >= observed - margin if larger else null <= observed + margin).sum())
+    return as_good / len(null) if is_every else (1 + as_good) / (1 + len(null))
+
+
 def benjamini_hochberg(p_values: Float[np.ndarray, "*test"]) -> Float[np.ndarray, "*test"]:
     """Of every p-value, the smallest false discovery rate at which its test is rejected (q-value).
 

@@ -22,7 +22,7 @@ from pipeline_lib.config.base import (
     Seed,
     Share,
 )
-from pipeline_lib.config.exact import ExactSection
+from pipeline_lib.config.controls import CircuitTestSection, ExactSection
 from pipeline_lib.config.heuristics import HeuristicsSection
 from pipeline_lib.config.knockouts import CheckpointsSection, KnockoutsSection
 
@@ -237,6 +237,7 @@ class ArithmeticStudy(Section):
     neurons: NeuronsSection
     circuit: CircuitSection = CircuitSection()
     faithfulness: FaithfulnessSection
+    circuit_test: CircuitTestSection = CircuitTestSection()
     heads: HeadsSection = HeadsSection()
     embeddings: EmbeddingsSection = EmbeddingsSection()
     heuristics: HeuristicsSection

@@ -22,6 +22,8 @@ FIGURES = (
     "fig14_attention_patterns",
     "fig15_neuron_iou",
     "fig_attribution_truth",
+    "fig_circuit_test",
+    "fig_stability",
     "embeddings",
     "heuristic_counts",
     "table01_faithfulness",

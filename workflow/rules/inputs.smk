@@ -121,6 +121,13 @@ def get_exact_for_ranking(wildcards):
     return ["<arithmetic>/{model}/exact/{operator}.h5".format(**wildcards)]
 
 
+def get_exact_of_operators(wildcards):
+    """Exact effects of every operator, where neurons are ranked by them."""
+    if CONFIG.arithmetic_for(wildcards.model).neurons.ranking != "exact":
+        return []
+    return get_per_operator("exact/{operator}.h5")(wildcards)
+
+
 def get_per_seed(path):
     """Input function: the study's files of one stage, one per operator and seed."""
 

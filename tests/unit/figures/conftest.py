@@ -126,7 +126,8 @@ def write_effects(path: Path, effects: np.ndarray) -> None:
 def write_attribution(path: Path, operator: str) -> None:
     """Neuron n of layer l has the effect l on one prompt and n on the other; NaN at L2 N0.
 
-    Over the prompts its mean at position p is (p + 1) * n - 10 * l, its deviation 1.
+    Over the prompts its mean at position p is (p + 1) * n - 10 * l, its deviation 1; in layer 0
+    before the last position it is n on one prompt and 3 n on the other.
     """
     n_prompts = 0 if operator == "div" else 2
     effects = np.zeros((n_prompts, N_LAYERS, D_MLP), dtype=np.float32)
@@ -140,8 +141,11 @@ def write_attribution(path: Path, operator: str) -> None:
         "neurons_last": store.Array(effects, ("prompt", "layer", "neuron")),
         "neurons_mean": store.Array(mean, axes),
         "neurons_std": store.Array(np.ones_like(mean), axes),
+        "mlp0_before": store.Array(
+            np.outer([1, 3][:n_prompts], np.arange(D_MLP)).astype(np.float32), ("prompt", "neuron")
+        ),
     }
-    coords = {"position": POSITIONS, "layer": np.arange(N_LAYERS)}
+    coords = {"position": POSITIONS, "layer": np.arange(N_LAYERS), "seed": [42]}
     store.write_artifact(path, "attribution", arrays, coords=coords, provenance={})
 
 

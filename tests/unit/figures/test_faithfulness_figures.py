@@ -1,9 +1,12 @@
 """Numbers of figures 4b, 11, 12 and of table 1, from tables written by hand."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import pipeline_lib.figures.fig04a_neuron_effects as fig04a
 import pipeline_lib.figures.fig04b_faithfulness_topk as fig04b
 import pipeline_lib.figures.fig11_faithfulness_heads as fig11
 import pipeline_lib.figures.fig12a_mlp0_effects as fig12a
@@ -131,14 +134,26 @@ def test_an_operator_without_any_defined_faithfulness(inputs, write, words_of):
     write(fig11.make(inputs, OPERATORS, {}))
 
 
+def test_seeds_of_the_same_prompts_are_drawn_as_such(tmp_path):
+    """Effects that only the seed decides: four seeds of ten prompts, not forty prompts."""
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(size=(4, 1, 3))
+    effects = np.broadcast_to(seeds, (4, 10, 3)).reshape(40, 3)
+    found = fig04a.mean_rows("add", 0, effects, 4, "fig04a")
+    every = [seeds[list(drawn), 0].mean(axis=0) for drawn in product(range(4), repeat=4)]
+    for name, end in (("low", 0.025), ("high", 0.975)):
+        expected = np.quantile(every, end, axis=0)
+        assert found[name].to_numpy() == pytest.approx(expected, abs=0.12)
+    assert set(found["n_prompts"]) == {10}
+
+
 def test_effects_of_the_first_mlp_are_averaged_over_the_positions_before_the_last(study, write):
     drawn = fig12a.make({"attribution": study("attribution")}, OPERATORS, {})
     add = drawn.table[drawn.table["operator"] == "add"].set_index("neuron")
-    # (1 + 2 + 3) / 3 * n; the last position, 4 n, is not among them
+    # of two prompts with the effects n and 3 n, resampled
     assert add["mean_effect"].tolist() == [2.0 * n for n in range(10)]
-    # the deviation is 1 at every position, of two prompts
-    assert (add["high"] - add["mean_effect"]).to_numpy() == pytest.approx(1.959964 / 2**0.5)
-    assert (add["mean_effect"] - add["low"]).to_numpy() == pytest.approx(1.959964 / 2**0.5)
+    assert add["low"].tolist() == [1.0 * n for n in range(10)]
+    assert add["high"].tolist() == [3.0 * n for n in range(10)]
     assert set(add["layer"]) == {0}
     assert add.index[add["labelled"]].tolist() == [7, 8, 9]
     assert sorted(set(drawn.table["operator"])) == ["add", "sub"]
