@@ -18,13 +18,14 @@ from pipeline_lib.interventions.batching import batches
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.measures.faithfulness import ratio_of_means
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.stats import bootstrap_mean_interval
 
 Null = Literal["any", "layer"]
 NULLS: tuple[Null, ...] = ("any", "layer")
 CIRCUIT = "circuit"
 SET_COLUMNS = [
-    "kind", "set", "n_possible", "faithfulness", "ratio_of_means", "kl", "accuracy", "n_prompts",
-    "n_undefined",
+    "kind", "set", "n_possible", "faithfulness", "low", "high", "ratio_of_means", "kl", "accuracy",
+    "n_prompts", "n_undefined",
 ]  # fmt: skip
 SETS_AT_ONCE = 64  # whose masks are held
 
@@ -84,16 +85,17 @@ def measure_sets(
     """Means over prompts of the circuit and of random sets, with all MLPs (definitions 13).
 
     A row a set (`SET_COLUMNS`): first the circuit, then sets of either kind of `NULLS`. Prompts
-    whose faithfulness is undefined are left out of its mean. No rows without prompts.
+    whose faithfulness is undefined are left out of its mean; low, high: its 95 % bootstrap interval
+    over prompts. No rows without prompts.
     """
     if not len(tokens):
         return pd.DataFrame(columns=SET_COLUMNS)
     mask = circuit_mask(circuit, (model.n_layers, model.n_heads))
-    parts = [_rows(CIRCUIT, 1, _measure(model, tokens, answers, mask[None], means))]
+    parts = [_rows(CIRCUIT, 1, _measure(model, tokens, answers, mask[None], means), rng)]
     for null in NULLS:
         sets = draw_sets(mask, null, n_sets, rng)
         measured = _measure(model, tokens, answers, sets, means)
-        parts.append(_rows(null, n_possible(mask, null), measured))
+        parts.append(_rows(null, n_possible(mask, null), measured, rng))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -113,7 +115,9 @@ def _measure(
     return found
 
 
-def _rows(kind: str, possible: int, measured: Sequence[Measures]) -> pd.DataFrame:
+def _rows(
+    kind: str, possible: int, measured: Sequence[Measures], rng: np.random.Generator
+) -> pd.DataFrame:
     """A row a set: means over prompts."""
     faithful, nl, kl, correct = (
         np.concatenate([getattr(part, name) for part in measured])
@@ -121,8 +125,11 @@ def _rows(kind: str, possible: int, measured: Sequence[Measures]) -> pd.DataFram
     )
     defined = ~np.isnan(faithful).any(axis=0)
     none, whole = measured[0].nl_none, measured[0].nl_model
+    low, high = bootstrap_mean_interval(faithful[:, defined].T, rng)
     values = {
         "faithfulness": faithful[:, defined].mean(axis=1) if defined.any() else np.nan,
+        "low": low,
+        "high": high,
         "ratio_of_means": ratio_of_means(nl.T, none, whole),
         "kl": kl.mean(axis=1),
         "accuracy": correct.mean(axis=1),

@@ -11,10 +11,10 @@ from pipeline_lib.figures.reading import one_per_operator
 from pipeline_lib.stats import rank_p_value
 
 CIRCUIT = "circuit"
-NULLS = {"any": "any heads", "layer": "as many in each layer"}
+NULLS = {"any": "any heads", "layer": "same number in each layer"}
 SET_COLUMNS = [
-    "kind", "set", "n_possible", "faithfulness", "ratio_of_means", "kl", "accuracy", "n_prompts",
-    "n_undefined",
+    "kind", "set", "n_possible", "faithfulness", "low", "high", "ratio_of_means", "kl", "accuracy",
+    "n_prompts", "n_undefined",
 ]  # fmt: skip
 P_COLUMNS = [f"p_{name}{null}" for null in NULLS for name in ("", "kl_")]
 

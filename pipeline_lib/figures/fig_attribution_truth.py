@@ -74,7 +74,8 @@ def tabulate_truth(operator: str, path: str) -> pd.DataFrame:
 
 def _by_seed(values: np.ndarray, n_seeds: int) -> Float[np.ndarray, "seed prompt neuron"]:
     finite = np.where(np.isfinite(values), values, 0.0)
-    return finite.reshape(n_seeds, len(values) // n_seeds, -1).astype(np.float64)
+    shape = (n_seeds, len(values) // n_seeds, values.shape[1])
+    return finite.reshape(shape).astype(np.float64)
 
 
 def _neurons(

@@ -26,7 +26,7 @@ from pipeline_lib.rng import generator
 COLUMNS = ["operator", *SET_COLUMNS, "p", "p_kl"]
 NOTHING = "no operator has evaluation prompts:\nno circuit was tested"
 SEED = 0
-SPREAD = 0.3
+SPREAD = 0.22
 """Points of one kind of sets are moved up or down by at most this, to be told apart."""
 
 
@@ -52,7 +52,7 @@ def draw_sets(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
     with style():
         if table.empty:
             return message_figure(NOTHING)
-        figure, panels = operator_panels(operators, 2.0)
+        figure, panels = operator_panels(operators, 2.5)
         for operator, axes in panels.items():
             rows = table[table["operator"] == operator]
             if rows["faithfulness"].isna().all():
@@ -71,14 +71,14 @@ def _draw(axes: Axes, operator: str, rows: pd.DataFrame) -> None:
         sets = rows[rows["kind"] == null]
         height = place + rng.uniform(-SPREAD, SPREAD, size=len(sets))
         axes.scatter(sets["faithfulness"], height, s=4, color=NEUTRAL, alpha=0.5, linewidths=0)
-        p = float(sets["p"].iloc[0])
-        words = (
-            f"{name}: p = {p:.3f}, {len(sets):,} of {possible(float(sets['n_possible'].iloc[0]))}"
-        )
-        axes.text(0.0, place + SPREAD + 0.08, words, transform=beside, fontsize=SMALL, va="bottom")
-    circuit = float(rows.loc[rows["kind"] == CIRCUIT, "faithfulness"].iloc[0])
-    axes.axvline(circuit, color=colour, linewidth=1.4)
-    axes.set(ylim=(-0.5, len(NULLS) - 0.1), xlabel="faithfulness")
+        p, count = float(sets["p"].iloc[0]), float(sets["n_possible"].iloc[0])
+        words = f"{name}\n{len(sets):,} of {possible(count)}, p = {p:.3f}"
+        text = axes.text(0.0, place + SPREAD + 0.06, words, transform=beside, fontsize=SMALL)
+        text.set(verticalalignment="bottom", in_layout=False, linespacing=1.2)
+    circuit = rows[rows["kind"] == CIRCUIT].iloc[0]
+    axes.axvspan(circuit["low"], circuit["high"], color=colour, alpha=0.25, linewidth=0)
+    axes.axvline(circuit["faithfulness"], color=colour, linewidth=1.2)
+    axes.set(ylim=(-0.4, len(NULLS) - 0.25), xlabel="faithfulness")
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
 

@@ -95,7 +95,7 @@ def agreement(
     value = _measures(x.mean(axis=0), y.mean(axis=0), layers, weights, labels)
     low, high = ends_of(np.concatenate(blocks, axis=1).T)
     table = pd.DataFrame(labels, columns=["measure", "layer", "k"])
-    counts = {layer: int((layers == layer).sum()) for layer in np.unique(layers)}
+    counts = {layer: int((layers == layer).sum()) for layer in np.unique(layers).tolist()}
     n_neurons = table["layer"].map({**counts, EVERY_LAYER: len(layers)})
     chance = [
         _chance(k, layer, counts) for layer, k in zip(table["layer"], table["k"], strict=True)

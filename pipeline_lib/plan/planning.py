@@ -44,6 +44,7 @@ STAGES = (
     model_stages.knock_out_prompts,
     circuit_stages.mean_activations,
     circuit_stages.faithfulness,
+    circuit_stages.circuit_test,
     head_stages.attention,
     head_stages.number_maps,
     head_stages.mlp_vectors,

@@ -43,6 +43,7 @@ FILES = {
     "mlp_vectors": ["numbers/*_keys.h5", "numbers/outputs.h5"],
     "failure_modes": ["failures/*.csv"],
     "faithfulness": ["faithfulness/*.csv", "circuits/*.csv"],
+    "circuit_test": ["circuit_tests/*.csv"],
     "score_checkpoint": [
         *(f"checkpoints/*/*_{name}" for name in ("neurons.csv", "scores.h5", "labelled.csv")),
         "checkpoints/*/means.h5",

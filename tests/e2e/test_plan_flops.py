@@ -19,6 +19,8 @@ from pipeline_lib.checkpoints.names import FINAL
 from pipeline_lib.checkpoints.scoring import sampled_means, score_checkpoint, top_neurons_of
 from pipeline_lib.checkpoints.subject import Subject, knock_out, measure_shared
 from pipeline_lib.circuits.faithfulness import draw_prompts, measure_circuits
+from pipeline_lib.circuits.random_sets import measure_sets
+from pipeline_lib.circuits.ranking import Head
 from pipeline_lib.circuits.study import study_curves
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.heuristics.types import membership
@@ -238,6 +240,26 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         means = read_means(study / "means.h5")
         return counted(measure_circuits, model, *context.asked(asked), curves, means)
 
+    def tested(operator):
+        chosen = settings.circuit_test
+        names = store.read_table(study / "circuits" / f"{operator}.csv")["head"]
+        drawn = draw_prompts(
+            prompts(operator, "evaluation"),
+            operator,
+            n_prompts=chosen.prompts,
+            seeds=[chosen.seed],
+            zero_answers=settings.faithfulness.zero_answers,
+        )
+        return counted(
+            measure_sets,
+            model,
+            *context.asked(drawn),
+            [Head.from_name(name) for name in names],
+            read_means(study / "means.h5"),
+            n_sets=chosen.sets,
+            rng=generator(chosen.seed, "circuit_test", operator),
+        )
+
     def attended(operator):
         if operator != settings.operators[0]:
             return 0  # one job for all operators
@@ -366,6 +388,7 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         "ablate_checkpoint": ablated,
         "mean_activations": all_means,
         "faithfulness": faithful,
+        "circuit_test": tested,
         "verify_engine": verified,
         "label_prompts": label,
         "cache_clean": clean,
@@ -406,6 +429,7 @@ AT_MOST = {
     "knock_out_heuristics": 0.7,
     "knock_out_prompts": 0.6,
     "faithfulness": 0.7,
+    "circuit_test": 0.3,  # few sets have the circuit's number in each layer
     "ablate_checkpoint": 0.2,
 }
 

@@ -149,6 +149,36 @@ def write_attribution(path: Path, operator: str) -> None:
     store.write_artifact(path, "attribution", arrays, coords=coords, provenance={})
 
 
+def exact_of(operator: str, seed: int) -> dict[str, np.ndarray]:
+    """Effects [3 prompts, 2 layers of 12 neurons]: exact ones, a noisy estimate, a perfect one."""
+    rng = np.random.default_rng([seed, OPERATORS.index(operator)])
+    exact = rng.normal(size=(0 if operator == "div" else 3, 24))
+    noisy = exact + rng.normal(size=exact.shape)
+    return {
+        "log_odds_change": -2 * exact,
+        "indirect_effect": np.expm1(exact),
+        "gradient": noisy,
+        "integrated": exact,
+    }
+
+
+def write_exact(path: Path, operator: str) -> None:
+    """Exact effects of all neurons of layers 1 and 2, in three prompts for each seed."""
+    parts = [exact_of(operator, seed) for seed in SEEDS]
+    axes = ("prompt", "patched")
+    arrays = {
+        name: store.Array(np.concatenate([part[name] for part in parts]), axes) for name in parts[0]
+    }
+    units = {
+        "layer": np.repeat([1, 2], 12),
+        "neuron": np.tile(np.arange(12), 2),
+        "weight": np.ones(24),
+    }
+    arrays |= {name: store.Array(values, ("patched",)) for name, values in units.items()}
+    arrays["shape"] = store.Array(np.array([3, 12]), ("size",))
+    store.write_artifact(path, "exact_neurons", arrays, coords={"seed": SEEDS}, provenance={})
+
+
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
     """Paths of one kind of file, one an operator (or operator and seed); the study is on disk."""
@@ -164,6 +194,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]
         store.write_table(folder / f"{operator}_circuits", circuit)
         write_maps(folder / f"{operator}_maps", operator)
         write_attribution(folder / f"{operator}_attribution", operator)
+        write_exact(folder / f"{operator}_exact", operator)
         for seed in SEEDS:
             write_effects(folder / f"{operator}_effects_{seed}", effects_of(operator, seed))
 
