@@ -4,6 +4,7 @@ from functools import partial
 
 import pandas as pd
 import pytest
+import torch
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join, read_activations
@@ -116,8 +117,8 @@ def run(plan, study, model, finished_project, tmp_path_factory):
                 model,
                 context.encode(pairs),
                 answer_tokens(context.answer_ids, pairs),
-                clean_run.prompts(rows),
-                cached(operator, name).prompts(rows),
+                clean_run.prompts(torch.from_numpy(rows)),
+                cached(operator, name).prompts(torch.from_numpy(rows)),
                 neurons,
                 steps=settings.attribution.steps,
             )

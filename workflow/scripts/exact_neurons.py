@@ -1,5 +1,7 @@
 """Adapter of rule exact_neurons."""
 
+import torch
+
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import read_activations
 from pipeline_lib.artifacts.attribution import KIND
@@ -26,7 +28,8 @@ with job(snakemake.log[0]):
     parts = []
     for seed, path in enumerate(progress(files.counterfactual, "patching neurons")):
         table = store.read_table(files.pairs[seed]).iloc[rows]
-        ends = (acts.prompts(rows) for acts in (clean, read_activations(path, ["mlp_post"])))
+        kept = torch.from_numpy(rows)
+        ends = (acts.prompts(kept) for acts in (clean, read_activations(path, ["mlp_post"])))
         asked = context.encode(table), answer_tokens(context.answer_ids, table)
         parts.append(measure_neurons(model, *asked, *ends, chosen, steps=params.steps))
     provenance = store.provenance(snakemake.wildcards, params)
