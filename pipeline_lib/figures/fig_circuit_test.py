@@ -75,6 +75,7 @@ def _draw(axes: Axes, operator: str, rows: pd.DataFrame) -> None:
         words = f"{name}\n{len(sets):,} of {possible(count)}, p = {p:.3f}"
         text = axes.text(0.0, place + SPREAD + 0.06, words, transform=beside, fontsize=SMALL)
         text.set(verticalalignment="bottom", in_layout=False, linespacing=1.2)
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5})
     circuit = rows[rows["kind"] == CIRCUIT].iloc[0]
     axes.axvspan(circuit["low"], circuit["high"], color=colour, alpha=0.25, linewidth=0)
     axes.axvline(circuit["faithfulness"], color=colour, linewidth=1.2)

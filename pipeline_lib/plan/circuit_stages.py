@@ -104,8 +104,8 @@ def circuit_test(work: Work) -> Stage:
     """N prompts under the circuit and under random sets of two kinds, nothing and everything.
 
     At most: sets that come twice run once, and where few exist all of them do. Each part of the
-    sets is run with the two baselines. Disk: a row a set; of those with the circuit's number in each
-    layer no more than two heads of different layers have. Memory: the logits and masks of a part.
+    sets is run with the two baselines. Disk: a row a set; of those with the circuit's number in a
+    layer as many as two heads of different layers have. Memory: the logits and masks of a part.
     """
     settings, shape = work.study.circuit_test, work.shape
     asked = [min(settings.prompts, s.n_evaluation) for s in work.sizes]
