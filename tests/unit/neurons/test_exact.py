@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
+from pipeline_lib.artifacts.exact import write_exact
+from pipeline_lib.figures import fig_attribution_truth
 from pipeline_lib.interventions import attribute, capture, patch_neurons
 from pipeline_lib.neurons.exact import (
     choose_neurons,
@@ -79,3 +81,17 @@ def test_effects_are_those_of_the_engine_for_the_chosen_neurons(exact_model, pai
         assert getattr(found, method) == pytest.approx(expected, abs=1e-9)
     twice = join_effects([found, found])
     assert twice.gradient.shape == (2 * len(pairs.tokens), 3)
+
+
+def test_an_operator_without_prompts_passes_through(llama_model, pairs, tmp_path):
+    nothing = slice(0, 0)
+    source = capture(llama_model, pairs.tokens, ("mlp_post",)).prompts(nothing)
+    ids = (pairs.answers[nothing], pairs.other_answers[nothing])
+    chosen = choose_neurons(np.zeros((3, 40)), 4, np.random.default_rng(0))
+    found = measure_neurons(
+        llama_model, pairs.tokens[nothing], ids, source, source, chosen, steps=2
+    )
+    rows = choose_prompts(0, 5, 0, "div")
+    write_exact(tmp_path / "exact.h5", chosen, join_effects([found] * 2), [1, 2], rows, (3, 40), {})
+    drawn = fig_attribution_truth.make({"exact": [str(tmp_path / "exact.h5")]}, ["div"], {})
+    assert drawn.table.empty
