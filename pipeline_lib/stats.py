@@ -1,9 +1,12 @@
 """Intervals of means and shares, over prompts; tests, one or many at a time."""
 
+import warnings
+
 import numpy as np
 from jaxtyping import Float, Int
 
 Z_95 = 1.959963984540054
+FLIPS_AT_ONCE = 1024
 
 
 def bootstrap_mean_interval(
@@ -34,6 +37,66 @@ def resampled_means(
     counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=n)
     means = counts @ values.reshape(len(values), -1).astype(np.float64) / len(values)
     return means.reshape(n, *values.shape[1:])
+
+
+def nested_weights(
+    n_seeds: int, n_samples: int, rng: np.random.Generator, n: int = 2000
+) -> Float[np.ndarray, "n seed sample"]:
+    """Weights of every (seed, sample) in the mean of ``n`` resamples; each resample's add up to 1.
+
+    Seeds are drawn with replacement, then samples, which are the same things under every seed (a
+    prompt with another counterfactual): a drawn sample comes with all drawn seeds. So a sample's
+    values stay together, and what it is decides the width as much as it should, however many seeds
+    repeat it. With one seed this is the plain bootstrap.
+    """
+    seeds, samples = (
+        rng.multinomial(size, np.full(size, 1 / size), size=n) / size
+        for size in (n_seeds, n_samples)
+    )
+    return seeds[:, :, None] * samples[:, None, :]
+
+
+def nested_means(
+    values: Float[np.ndarray, "seed sample *cell"], rng: np.random.Generator, n: int = 2000
+) -> Float[np.ndarray, "n *cell"]:
+    """Means of ``n`` resamples of seeds and samples (`nested_weights`), of every cell.
+
+    Values that are not finite are left out of the resample's mean; NaN where none is left. Raises
+    ValueError without samples.
+    """
+    if not values.shape[0] * values.shape[1]:
+        raise ValueError("no samples can be drawn from an empty array")
+    weights = nested_weights(values.shape[0], values.shape[1], rng, n).reshape(n, -1)
+    flat = values.reshape(weights.shape[1], -1).astype(np.float64)
+    finite = np.isfinite(flat)
+    total = weights @ np.where(finite, flat, 0.0)
+    share = 1.0 if finite.all() else weights @ finite
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total / share).reshape(n, *values.shape[2:])
+
+
+def nested_mean_interval(
+    values: Float[np.ndarray, "seed sample *cell"], rng: np.random.Generator, n: int = 2000
+) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
+    """95 % percentile interval of the mean over seeds and samples (`nested_means`), of every cell.
+
+    Without samples both ends are NaN.
+    """
+    if not values.shape[0] * values.shape[1]:
+        return np.full(values.shape[2:], np.nan), np.full(values.shape[2:], np.nan)
+    return ends_of(nested_means(values, rng, n))
+
+
+def ends_of(
+    resampled: Float[np.ndarray, "n *cell"],
+) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
+    """95 % percentile interval of resampled values; resamples without a value are left out."""
+    ends = (0.025, 0.975)
+    quantile = np.nanquantile if np.isnan(resampled).any() else np.quantile
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # cells without any value: NaN
+        low, high = (np.asarray(quantile(resampled, end, axis=0)) for end in ends)
+    return low, high
 
 
 def bootstrap_ratio_interval(
@@ -87,6 +150,65 @@ def permutation_p_value(
     # permutations that give the same difference may round differently
     margin = 1e-9 * np.abs(values).sum()
     return float((1 + (np.abs(sums) >= np.abs(found) - margin).sum()) / (1 + n))
+
+
+def sign_flip_p_values(
+    values: Float[np.ndarray, "sample *cell"], rng: np.random.Generator, n: int = 9_999
+) -> Float[np.ndarray, "*cell"]:
+    """Two-sided p-value of every cell's sum when the sign of each sample is a coin's.
+
+    That is so for values symmetric around 0. A sample is what is drawn independently: values of one
+    prompt under several seeds must be averaged first, and keep one sign. All cells share the
+    flips. All 2^samples of them where these are at most ``n``: the share with a sum at least as far
+    from 0. Else ``n`` random ones, (1 + as far) / (1 + n). Values that are not finite count as 0; a
+    cell of zeros has 1; NaN without samples.
+    """
+    shape = values.shape[1:]
+    if not len(values):
+        return np.full(shape, np.nan)
+    flat = values.reshape(len(values), -1).astype(np.float64)
+    flat = np.where(np.isfinite(flat), flat, 0.0)
+    # flips that give the same sum may round differently
+    least = np.abs(flat.sum(axis=0)) - 1e-9 * np.abs(flat).sum(axis=0)
+    is_exact = len(values) < 64 and 2 ** len(values) <= n
+    total = 2 ** len(values) if is_exact else n
+    as_far = np.zeros(flat.shape[1])
+    for start in range(0, total, FLIPS_AT_ONCE):
+        rows = np.arange(start, min(start + FLIPS_AT_ONCE, total))
+        if is_exact:
+            heads = rows[:, None] >> np.arange(len(values)) & 1
+        else:
+            heads = rng.integers(0, 2, size=(len(rows), len(values)))
+        as_far += (np.abs((2.0 * heads - 1.0) @ flat) >= least).sum(axis=0)
+    p = as_far / total if is_exact else (1 + as_far) / (1 + n)
+    return np.asarray(p).reshape(shape)
+
+
+def flips_for(n_tests: int, rate: float = 0.05) -> int:
+    """Random flips with which even one of many tests can pass at a false discovery rate.
+
+    The smallest p is 1 / (1 + flips), which must not exceed rate / tests; 9,999 to 99,999.
+    """
+    return int(np.clip(np.ceil(n_tests / rate), 9_999, 99_999))
+
+
+def rank_p_value(
+    observed: float,
+    null: Float[np.ndarray, " draw"],
+    *,
+    larger: bool = True,
+    is_every: bool = False,
+) -> float:
+    """One-sided p-value of a value among those that chance gives; ``larger`` is better, or smaller.
+
+    (1 + as good) / (1 + draws). Where ``is_every`` the draws are all there can be, the observed
+    among them: the share as good. NaN where a value is missing.
+    """
+    if np.isnan(observed) or np.isnan(null).any() or not len(null):
+        return float("nan")
+    margin = 1e-9 * abs(observed)  # equal sets may round differently
+    as_good = int((null >= observed - margin if larger else null <= observed + margin).sum())
+    return as_good / len(null) if is_every else (1 + as_good) / (1 + len(null))
 
 
 def benjamini_hochberg(p_values: Float[np.ndarray, "*test"]) -> Float[np.ndarray, "*test"]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 from jaxtyping import install_import_hook
 
@@ -135,6 +136,19 @@ def prompt_table(prompts: list[tuple[str, int, int]]) -> pd.DataFrame:
     """Prompt table of (operator, a, b) triples."""
     rows = [make_prompts(name, np.array([a]), np.array([b])) for name, a, b in prompts]
     return pd.concat(rows, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def pairs(number_tokens, prompt_pairs):
+    """Tokens and answer tokens of the clean prompts and their counterfactuals."""
+    clean, other = prompt_pairs
+    ids = torch.from_numpy(number_tokens.number_ids)
+    return SimpleNamespace(
+        tokens=number_tokens.encode(clean),
+        other=number_tokens.encode(other),
+        answers=ids[torch.tensor(clean["answer"].to_numpy(copy=True))],
+        other_answers=ids[torch.tensor(other["answer"].to_numpy(copy=True))],
+    )
 
 
 @pytest.fixture(scope="session")

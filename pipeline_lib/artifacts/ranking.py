@@ -4,22 +4,40 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.attribution import KIND as ATTRIBUTION
 from pipeline_lib.artifacts.effects import KIND as EFFECTS
+from pipeline_lib.artifacts.exact import read_exact_effects
 from pipeline_lib.circuits.study import Ranking, ranked_heads
 from pipeline_lib.neurons.importance import ImportanceRule, importance, importance_at
 
 LAST = "equals"
 
 
-def read_ranking(
-    effects: Sequence[str | Path], attribution: str | Path, rule: ImportanceRule
-) -> Ranking:
-    """Ranking of one operator, from the effects of all its seeds and its attribution."""
+def read_neuron_effects(
+    attribution: str | Path, exact: Sequence[str | Path] = ()
+) -> Float[np.ndarray, "prompt layer neuron"]:
+    """Effects at "=" that rank neurons: the attribution's, or those of an ``exact`` artifact."""
+    if exact:
+        return read_exact_effects(exact[0])
     with store.open_artifact(attribution, ATTRIBUTION) as artifact:
-        neurons = importance(artifact.read("neurons_last"), rule).values
+        return artifact.read("neurons_last")
+
+
+def read_ranking(
+    effects: Sequence[str | Path],
+    attribution: str | Path,
+    rule: ImportanceRule,
+    exact: Sequence[str | Path] = (),
+) -> Ranking:
+    """Ranking of one operator: heads by the effects of all seeds, neurons by their own at "=".
+
+    The first MLP's neurons act before "=", where only attribution says what they do.
+    """
+    neurons = importance(read_neuron_effects(attribution, exact), rule).values
+    with store.open_artifact(attribution, ATTRIBUTION) as artifact:
         before = [n for n, name in enumerate(artifact.coords("position")) if name != LAST]
         mean, std = (
             artifact.read(name, np.s_[before, 0]).astype(np.float64)

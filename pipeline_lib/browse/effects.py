@@ -11,10 +11,16 @@ from pipeline_lib.browse import plots
 from pipeline_lib.browse.page import Page, number, numbers, read_template
 from pipeline_lib.browse.sources import artifact_source
 from pipeline_lib.figures.fig02_localization import MIN_MEAN, POSITION_TICKS
-from pipeline_lib.figures.reading import EFFECTS_KIND, Effects, per_operator, read_effects
+from pipeline_lib.figures.reading import (
+    EFFECTS_KIND,
+    Effects,
+    finite_mean,
+    per_operator,
+    read_effects,
+)
 from pipeline_lib.figures.style import operator_title
 from pipeline_lib.rng import generator
-from pipeline_lib.stats import resampled_means
+from pipeline_lib.stats import ends_of, nested_means
 
 ALL = "all"
 BOOTSTRAP_SEED = 0
@@ -24,8 +30,8 @@ COLUMNS = ["operator", "position", "layer", "component", "mean", "low", "high", 
 ABOUT = (
     "Indirect effect (paper equation 1; no units) of patching one attention head or MLP at one "
     "position: mean over discovery prompts and counterfactual seeds, with its 95 % bootstrap "
-    "interval over prompts. All operators: mean of the operators' means. Rank: among all "
-    "components at this position."
+    "interval over seeds and the prompts within them. All operators: mean of the operators' "
+    "means. Rank: among all components at this position."
 )
 SCALES = {"log1p": "log(1 + mean)", "mean": "mean"}
 
@@ -96,22 +102,15 @@ def resample(
 ) -> tuple[
     Float[np.ndarray, "position layer component"], Float[np.ndarray, "n position layer component"]
 ]:
-    """Mean over prompts and seeds, and the same of resampled prompts (each with all its seeds)."""
-    seeds = np.stack(effects.seeds)
-    finite = np.isfinite(seeds)
-    total, count = np.where(finite, seeds, 0.0).sum(axis=0), finite.sum(axis=0)
-    # sums and counts share the resamples, so that a prompt comes with its number of values
-    both = np.stack([total, count.astype(np.float64)], axis=1)
-    drawn = resampled_means(both, rng, RESAMPLES)
-    with np.errstate(invalid="ignore"):
-        mean = total.sum(axis=0) / count.sum(axis=0)
-        return mean, drawn[:, 0] / drawn[:, 1]
+    """Mean over prompts and seeds, and the same of resampled seeds and prompts."""
+    mean = finite_mean(np.concatenate(effects.seeds))
+    return mean, nested_means(np.stack(effects.seeds), rng, RESAMPLES)
 
 
 def _rows(
     name: str, effects: Effects, mean: np.ndarray, drawn: np.ndarray, n_prompts: int
 ) -> pd.DataFrame:
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    low, high = ends_of(drawn)
     index = pd.MultiIndex.from_product(
         (effects.positions, effects.layers, effects.components),
         names=["position", "layer", "component"],

@@ -24,7 +24,9 @@ from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.interventions.attribute import Method, iter_attribution
 from pipeline_lib.interventions.capture import Activations, capture
 from pipeline_lib.interventions.means import mean_activations
+from pipeline_lib.interventions.neurons import patch_neurons
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.neurons.exact import choose_prompts
 from pipeline_lib.neurons.importance import first_layer, importance, top_neurons
 from pipeline_lib.stimuli.arithmetic import (
     PROMPT_COLUMNS,
@@ -42,18 +44,25 @@ def top_neurons_of(
     context: PromptContext,
     pairs: Sequence[pd.DataFrame],
     settings: Mapping[str, Any],
+    operator: str,
     *,
     method: Method,
     steps: int,
+    exact: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """The most important neurons of every late layer (definitions 3), as `top_neurons` has them.
 
     ``pairs`` are the pair tables of every attribution seed; ``settings`` those of the neurons
-    (importance, per_layer, and first_heuristics_layer, a number or "half"). No pairs, no neurons.
+    (importance, per_layer, and first_heuristics_layer, a number or "half"). ``exact`` (prompts,
+    seed): ranked by exact effects in so many of each table's pairs. No pairs, no neurons.
     """
-    effects = np.concatenate(
-        [last_effects(model, context, table, method=method, steps=steps) for table in pairs]
-    )
+    if exact:
+        rows = choose_prompts(len(pairs[0]), exact["prompts"], exact["seed"], operator)
+        parts = [exact_effects(model, context, table.iloc[rows]) for table in pairs]
+    else:
+        options: dict[str, Any] = {"method": method, "steps": steps}
+        parts = [last_effects(model, context, table, **options) for table in pairs]
+    effects = np.concatenate(parts)
     return top_neurons(
         importance(effects, settings["importance"]).values,
         first_heuristics_layer=first_layer(settings["first_heuristics_layer"], model.n_layers),
@@ -87,6 +96,19 @@ def last_effects(
         )
         parts += [batch.neurons[:, 0].float() for batch in batches]
     return torch.cat(parts).numpy()
+
+
+def exact_effects(
+    model: LanguageModel, context: PromptContext, pairs: pd.DataFrame
+) -> Float[np.ndarray, "pair layer neuron"]:
+    """Exact effect of every neuron at the last position, as `read_exact_effects` has it."""
+    other = context.encode(counterfactual_prompts(pairs))
+    source = capture(model, other, ("mlp_post",), positions=[-1], keep_logits=False)
+    shape = (model.n_layers, model.d_mlp)
+    units = torch.from_numpy(np.indices(shape).reshape(2, -1))
+    answers = answer_tokens(context.answer_ids, pairs)
+    found = patch_neurons(model, context.encode(pairs), source, *answers, *units)
+    return -found.log_odds_change().reshape(-1, *shape) / 2
 
 
 def score_checkpoint(

@@ -22,6 +22,7 @@ from pipeline_lib.config.base import (
     Seed,
     Share,
 )
+from pipeline_lib.config.controls import CircuitTestSection, ExactSection
 from pipeline_lib.config.heuristics import HeuristicsSection
 from pipeline_lib.config.knockouts import CheckpointsSection, KnockoutsSection
 
@@ -119,6 +120,8 @@ class NeuronsSection(Section):
 
     importance: Literal["mean", "mean_plus_std"]
     """A neuron's importance: mean effect over prompts, or mean plus standard deviation."""
+    ranking: Literal["attribution", "exact"] = "attribution"
+    """Effects behind it at "=": `attribution.method`'s estimates; `exact` patches every neuron."""
     per_layer: Count = 200
     """Most important neurons kept in each layer, per operator."""
     first_heuristics_layer: Literal["half", "auto"] | CountOrZero = "half"
@@ -229,10 +232,12 @@ class ArithmeticStudy(Section):
     verification: VerificationSection = VerificationSection()
     effects: EffectsSection = EffectsSection()
     attribution: AttributionSection = AttributionSection()
+    exact: ExactSection = ExactSection()
     probe: ProbeSection = ProbeSection()
     neurons: NeuronsSection
     circuit: CircuitSection = CircuitSection()
     faithfulness: FaithfulnessSection
+    circuit_test: CircuitTestSection = CircuitTestSection()
     heads: HeadsSection = HeadsSection()
     embeddings: EmbeddingsSection = EmbeddingsSection()
     heuristics: HeuristicsSection
@@ -240,6 +245,11 @@ class ArithmeticStudy(Section):
     knockouts: KnockoutsSection
     checkpoints: CheckpointsSection = CheckpointsSection()
     figures: FiguresSection = FiguresSection()
+
+    @property
+    def patched_neurons(self) -> int | Literal["all"]:
+        """Neurons of a layer and stratum that are patched exactly; a ranking needs all of them."""
+        return "all" if self.neurons.ranking == "exact" else self.exact.neurons
 
     def conflicts(self) -> Iterator[Conflict]:
         """Seeds of the attribution must be seeds of the study; the example must be in range."""

@@ -15,6 +15,7 @@ from matplotlib.image import AxesImage
 
 from pipeline_lib.figures.reading import Effects, finite_mean, per_operator, read_effects
 from pipeline_lib.figures.style import (
+    NEUTRAL,
     PAGE,
     SEQUENTIAL,
     Drawn,
@@ -25,12 +26,20 @@ from pipeline_lib.figures.style import (
     style,
 )
 from pipeline_lib.rng import generator
-from pipeline_lib.stats import resampled_means
+from pipeline_lib.stats import (
+    benjamini_hochberg,
+    ends_of,
+    flips_for,
+    nested_means,
+    sign_flip_p_values,
+)
 
 COLUMNS = [
-    "layer", "component", "position", "mean", "low", "high", "log1p", "n_operators", "n_prompts",
+    "layer", "component", "position", "mean", "low", "high", "log1p", "log_odds", "p", "q",
+    "n_operators", "n_prompts",
 ]  # fmt: skip
 BOOTSTRAP_SEED = 0
+FALSE_DISCOVERIES = 0.05
 NOTHING = "no operator has correct prompts:\nno effect was measured"
 MIN_MEAN = -0.999
 """Means are at least -1 by definition; log1p is taken of no less than this."""
@@ -50,11 +59,11 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
 
 
 def tabulate_localization(operators: dict[str, Effects]) -> pd.DataFrame:
-    """Mean of every cell with its 95 % bootstrap interval over prompts, log1p of it (`COLUMNS`).
+    """Mean of every cell with its 95 % bootstrap interval, log1p of it, and a test (`COLUMNS`).
 
-    Each operator with prompts weighs the same; an interval resamples the prompts within each.
+    Each operator with prompts weighs the same; an interval resamples seeds and prompts within each.
     n_prompts counts discovery prompts, each patched with one counterfactual a seed. Values that are
-    not finite are left out of the means; in the resamples they count as 0.
+    not finite are left out. log_odds, p, q: see `tested`.
     """
     filled = {operator: effects for operator, effects in operators.items() if effects.n_prompts}
     if not filled:
@@ -63,18 +72,37 @@ def tabulate_localization(operators: dict[str, Effects]) -> pd.DataFrame:
     first = next(iter(filled.values()))
     axes = {"position": first.positions, "layer": first.layers, "component": first.components}
     table = effect_table(finite_mean(np.stack(means)), resampled_effects(filled, "fig02"), axes)
+    by_prompt = [np.mean(effects.log_odds, axis=0) for effects in filled.values()]
+    table = table.assign(**tested(by_prompt, "fig02"))
     return describe_effects(table, filled)[COLUMNS]
 
 
 def resampled_effects(
     operators: dict[str, Effects], figure: str
 ) -> Float[np.ndarray, "resample position layer component"]:
-    """Mean over operators of the mean effects of resampled prompts, each a mean over seeds."""
+    """Mean over operators of the mean effects of resampled seeds and prompts."""
     total: Any = 0
     for operator, effects in operators.items():
-        by_prompt = np.nan_to_num(finite_mean(np.stack(effects.seeds)))
-        total += resampled_means(by_prompt, generator(BOOTSTRAP_SEED, figure, operator))
+        rng = generator(BOOTSTRAP_SEED, figure, operator)
+        total += nested_means(np.stack(effects.seeds), rng)
     return total / len(operators)
+
+
+def tested(
+    operators: Sequence[Float[np.ndarray, "prompt *cell"]], figure: str
+) -> dict[str, Float[np.ndarray, " cell"]]:
+    """Columns log_odds, p and q of every cell, from each prompt's change of log P(r)/P(r').
+
+    log_odds is the mean, each operator weighing the same. p: sign-flip test of it, one sign a clean
+    prompt, which has been averaged over its counterfactual seeds. q: the false discovery rate over
+    all cells (Benjamini-Hochberg). The log odds are tested and not eq. 1, which is positive on
+    average even where they move either way at random.
+    """
+    weighed = np.concatenate([v / (len(v) * len(operators)) for v in operators])
+    flat = weighed.reshape(len(weighed), -1)
+    rng = generator(BOOTSTRAP_SEED, figure, "sign_flips")
+    p = sign_flip_p_values(flat, rng, flips_for(flat.shape[1]))
+    return {"log_odds": flat.sum(axis=0), "p": p, "q": benjamini_hochberg(p)}
 
 
 def effect_table(
@@ -83,7 +111,7 @@ def effect_table(
     axes: Mapping[str, Any],
 ) -> pd.DataFrame:
     """A row a cell: its place on the named axes, mean, and interval of the resampled means."""
-    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    low, high = ends_of(resampled)
     index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
     values = {"mean": mean.ravel(), "low": low.ravel(), "high": high.ravel()}
     return pd.DataFrame(values, index=index).reset_index()
@@ -123,11 +151,13 @@ def heads_width(n_heads: int) -> float:
 def draw_panels(left: Axes, right: Axes, table: pd.DataFrame) -> None:
     """Heads at "=" and MLPs in two axes with one y axis, and their colour bar beside them."""
     is_mlp = table["component"] == "mlp"
-    heads = grid(table[~is_mlp & (table["position"] == "equals")], "component")
-    mlps = grid(table[is_mlp], "position")
+    at_last = table[~is_mlp & (table["position"] == "equals")]
+    heads, mlps = grid(at_last, "component"), grid(table[is_mlp], "position")
     limits = colour_limits(heads, mlps)
     draw_heads(left, heads, limits)
     image = show(right, mlps, limits)
+    mark_unsure(left, grid(at_last, "component", "q"))
+    mark_unsure(right, grid(table[is_mlp], "position", "q"))
     right.set_xticks(
         range(mlps.shape[1]), [POSITION_TICKS[name] for name in mlps.columns],
         rotation=30, ha="right", rotation_mode="anchor",
@@ -137,6 +167,14 @@ def draw_panels(left: Axes, right: Axes, table: pd.DataFrame) -> None:
     right.set_xlabel("position" + clipped_note(table))
     right.tick_params(labelleft=False)
     colour_bar(image, [left, right], "log(1 + mean\nindirect effect)")
+
+
+def mark_unsure(axes: Axes, q_values: pd.DataFrame) -> None:
+    """A cross in every cell that does not pass the false discovery rate."""
+    layer, column = np.nonzero(q_values.to_numpy() > FALSE_DISCOVERIES)
+    if len(layer):
+        size = float(np.clip(120 / max(q_values.shape), 3, 14))
+        axes.scatter(column, layer, s=size, marker="x", color=NEUTRAL, linewidths=0.6)
 
 
 def draw_heads(axes: Axes, heads: pd.DataFrame, limits: tuple[float, float]) -> None:
@@ -161,10 +199,10 @@ def clipped_note(table: pd.DataFrame) -> str:
     return f"\n({clipped} means below {MIN_MEAN} drawn as {MIN_MEAN})" if clipped else ""
 
 
-def grid(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+def grid(rows: pd.DataFrame, column: str, values: str = "log1p") -> pd.DataFrame:
     """What is drawn, layer x ``column``, in the order of the table."""
     order = rows[column].drop_duplicates()
-    return rows.pivot(index="layer", columns=column, values="log1p")[order]
+    return rows.pivot(index="layer", columns=column, values=values)[order]
 
 
 def colour_limits(*grids: pd.DataFrame) -> tuple[float, float]:

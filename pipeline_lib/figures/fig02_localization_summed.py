@@ -22,13 +22,18 @@ from pipeline_lib.figures.fig02_localization import (
     grid,
     heads_width,
     height_of,
+    mark_unsure,
     resampled_effects,
     show,
+    tested,
 )
 from pipeline_lib.figures.reading import Effects, finite_mean, per_operator, read_effects
 from pipeline_lib.figures.style import COLUMN, Drawn, message_figure, new_figure, style
 
-COLUMNS = ["layer", "component", "mean", "low", "high", "log1p", "n_operators", "n_prompts"]
+COLUMNS = [
+    "layer", "component", "mean", "low", "high", "log1p", "log_odds", "p", "q", "n_operators",
+    "n_prompts",
+]  # fmt: skip
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
@@ -39,10 +44,10 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
 
 
 def tabulate_summed(operators: dict[str, Effects]) -> pd.DataFrame:
-    """Summed mean of every component, with the 95 % bootstrap interval over prompts (`COLUMNS`).
+    """Summed mean of every component, with its 95 % bootstrap interval, and a test (`COLUMNS`).
 
-    Each operator with prompts weighs the same; an interval resamples the prompts within each.
-    Values that are not finite are left out of the means; in the resamples they count as 0.
+    Each operator with prompts weighs the same; an interval resamples seeds and prompts within each.
+    Values that are not finite are left out. log_odds, p, q: `tested`, of the sum over positions.
     """
     filled = {operator: effects for operator, effects in operators.items() if effects.n_prompts}
     if not filled:
@@ -51,7 +56,9 @@ def tabulate_summed(operators: dict[str, Effects]) -> pd.DataFrame:
     mean = finite_mean(np.stack([summed_mean(effects) for effects in filled.values()]))
     resampled = resampled_effects(filled, "fig02_summed").sum(axis=1)
     axes = {"layer": first.layers, "component": first.components}
-    return describe_effects(effect_table(mean, resampled, axes), filled)[COLUMNS]
+    by_prompt = [np.mean(effects.log_odds, axis=0).sum(axis=1) for effects in filled.values()]
+    table = effect_table(mean, resampled, axes).assign(**tested(by_prompt, "fig02_summed"))
+    return describe_effects(table, filled)[COLUMNS]
 
 
 def summed_mean(effects: Effects) -> Float[np.ndarray, "layer component"]:
@@ -72,6 +79,8 @@ def draw_summed(table: pd.DataFrame) -> Figure:
         limits = colour_limits(heads, mlps)
         draw_heads(left, heads, limits)
         image = show(right, mlps, limits)
+        mark_unsure(left, grid(table[~is_mlp], "component", "q"))
+        mark_unsure(right, grid(table[is_mlp], "component", "q"))
         left.set_title("attention heads")
         left.set_xlabel("head" + clipped_note(table))
         right.set_title("MLPs")

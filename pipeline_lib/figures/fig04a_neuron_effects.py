@@ -25,7 +25,7 @@ from pipeline_lib.figures.table import text_width
 from pipeline_lib.neurons.importance import first_layer, importance
 from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.rng import generator
-from pipeline_lib.stats import bootstrap_mean_interval
+from pipeline_lib.stats import nested_mean_interval
 
 COLUMNS = ["operator", "layer", "neuron", "mean_effect", "low", "high", "labelled", "n_prompts"]
 BOOTSTRAP_SEED = 0
@@ -58,8 +58,8 @@ def tabulate_neuron_effects(files: dict[str, str], neurons: dict[str, Any]) -> p
     """Mean effect of each neuron of the late layer that matters most over all operators.
 
     That is the layer with the largest importance, summed over its neurons and the operators.
-    low, high: 95 % bootstrap interval over prompts. NaN effects count as 0. The ``N_LABELLED``
-    largest of each operator are labelled (`COLUMNS`).
+    low, high: 95 % bootstrap interval over seeds and prompts. NaN effects count as 0. The
+    ``N_LABELLED`` largest of each operator are labelled (`COLUMNS`).
     """
     totals = pd.DataFrame([layer_importance(path, neurons) for path in files.values()])
     if totals.empty or not totals.shape[1]:
@@ -75,13 +75,27 @@ def _effects(artifact: store.Artifact, layer: int) -> np.ndarray:
 
 def _rows(operator: str, path: str, layer: int) -> pd.DataFrame:
     with store.open_artifact(path, ATTRIBUTION_KIND) as artifact:
-        effects = _effects(artifact, layer)
+        effects, n_seeds = _effects(artifact, layer)[:, 0], len(artifact.coords("seed"))
+    return mean_rows(operator, layer, effects, n_seeds, "fig04a")
+
+
+def mean_rows(
+    operator: str,
+    layer: int,
+    effects: Float[np.ndarray, "prompt neuron"],
+    n_seeds: int,
+    figure: str,
+) -> pd.DataFrame:
+    """Rows of one operator (`COLUMNS`): means over prompts, their intervals, what is labelled.
+
+    The prompts are the same for every seed, one seed after the other; none without prompts.
+    """
     if not len(effects):
         return pd.DataFrame(columns=COLUMNS)
-    mean = importance(effects, "mean").values[0]
-    rng = generator(BOOTSTRAP_SEED, "fig04a", operator)
-    interval = bootstrap_mean_interval(np.nan_to_num(effects[:, 0]), rng)
-    return effect_rows(operator, layer, mean, interval, len(effects))
+    values = np.nan_to_num(effects).astype(np.float64)
+    nested = values.reshape(n_seeds, len(values) // n_seeds, -1)
+    interval = nested_mean_interval(nested, generator(BOOTSTRAP_SEED, figure, operator))
+    return effect_rows(operator, layer, values.mean(axis=0), interval, nested.shape[1])
 
 
 def effect_rows(

@@ -5,7 +5,7 @@ modules load torch, which would make every figure start seconds later. A test co
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from pipeline_lib.errors import ArtifactError
 
 EFFECTS_KIND = "effects"
 ATTRIBUTION_KIND = "attribution"
+EXACT_KIND = "exact_neurons"
 MAPS_KIND = "maps"
 PATTERNS_KIND = "attention_patterns"
 PICTURES_KIND = "attention_pictures"
@@ -67,12 +68,19 @@ def one_per_operator(inputs: dict[str, Any], name: str, operators: Sequence[str]
 
 @dataclass(frozen=True)
 class Effects:
-    """Indirect effects of one operator: one array [prompt, position, layer, component] a seed."""
+    """Effects of one operator: one array [prompt, position, layer, component] a seed.
+
+    ``seeds`` are indirect effects, ``log_odds`` the changes of log P(r)/P(r') (nats). All seeds
+    have the same clean prompts, each with another counterfactual.
+    """
 
     seeds: list[Float[np.ndarray, "prompt position layer component"]]
     positions: list[str]
     layers: list[int]
     components: list[str]
+    log_odds: list[Float[np.ndarray, "prompt position layer component"]] = field(
+        default_factory=list
+    )
 
     @property
     def n_prompts(self) -> int:
@@ -81,17 +89,19 @@ class Effects:
 
 
 def read_effects(files: Sequence[str]) -> Effects:
-    """Indirect effects of one operator, of all its seeds."""
-    seeds = []
+    """Effects of one operator, of all its seeds."""
+    seeds, log_odds = [], []
     for path in files:
         with store.open_artifact(path, EFFECTS_KIND) as artifact:
             seeds.append(artifact.read("indirect_effect").astype(np.float64))
+            log_odds.append(artifact.read("log_odds_change").astype(np.float64))
             coords = {axis: artifact.coords(axis) for axis in ("position", "layer", "component")}
     return Effects(
         seeds,
         positions=[str(name) for name in coords["position"]],
         layers=[int(layer) for layer in coords["layer"]],
         components=[str(name) for name in coords["component"]],
+        log_odds=log_odds,
     )
 
 

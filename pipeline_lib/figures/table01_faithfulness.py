@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from pipeline_lib.figures.circuit_tests import P_COLUMNS, p_values, read_tests
 from pipeline_lib.figures.faithfulness_curves import (
     BOOTSTRAP_SEED,
     COLUMNS,
@@ -27,14 +28,17 @@ AREA_COLUMNS = [f"{area}{end}" for area in AREAS for end in ("", "_low", "_high"
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
-    """The table from the faithfulness of every operator's circuits."""
+    """The table from the faithfulness of every operator's circuits, and of random ones."""
     circuits, curves = (read_faithfulness(inputs, operators, c) for c in ("circuit", "heads"))
+    tests = read_tests(inputs, operators)
     parts = [
-        tabulate_curve(op, circuits[op], "table01").assign(**areas(op, curves[op]))
+        tabulate_curve(op, circuits[op], "table01").assign(
+            **areas(op, curves[op]), **p_values(tests[op])
+        )
         for op in operators
     ]
     table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-    return Drawn(draw_faithfulness(table), table[[*COLUMNS, *AREA_COLUMNS]])
+    return Drawn(draw_faithfulness(table), table[[*COLUMNS, *AREA_COLUMNS, *P_COLUMNS]])
 
 
 def areas(operator: str, rows: pd.DataFrame) -> dict[str, float]:
@@ -73,6 +77,8 @@ def draw_faithfulness(table: pd.DataFrame) -> Figure:
             "KL (nats)": _numbers(table["kl"]),
             "CPR": _with_ends(table, "cpr", "cpr_low", "cpr_high"),
             "CMD": _with_ends(table, "cmd", "cmd_low", "cmd_high"),
+            "p, any": _p_values(table["p_any"]),
+            "p, layers": _p_values(table["p_layer"]),
             "prompts": table["n_prompts"].astype(str),
             "undefined": table["n_undefined"].astype(str),
         }
@@ -88,6 +94,10 @@ def _number(value: float) -> str:
 
 def _numbers(values: pd.Series) -> list[str]:
     return [_number(value) for value in values.to_numpy(dtype=np.float64)]
+
+
+def _p_values(values: pd.Series) -> list[str]:
+    return ["–" if np.isnan(p) else f"{p:.3f}" for p in values.to_numpy(dtype=np.float64)]
 
 
 def _with_ends(table: pd.DataFrame, *names: str) -> list[str]:

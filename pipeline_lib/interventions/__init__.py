@@ -8,7 +8,12 @@ from pipeline_lib.interventions.ablate import (
     predict_ablated,
 )
 from pipeline_lib.interventions.attention import attention_patterns, iter_attention
-from pipeline_lib.interventions.attribute import Attribution, attribute, iter_attribution
+from pipeline_lib.interventions.attribute import (
+    Attribution,
+    attribute,
+    attribute_neurons,
+    iter_attribution,
+)
 from pipeline_lib.interventions.capture import (
     Activations,
     capture,
@@ -16,6 +21,7 @@ from pipeline_lib.interventions.capture import (
     predict_tokens,
 )
 from pipeline_lib.interventions.means import mean_activations
+from pipeline_lib.interventions.neurons import PatchedNeurons, patch_neurons
 from pipeline_lib.interventions.patch import (
     PatchedAnswers,
     patch_components,
@@ -31,6 +37,7 @@ __all__ = [
     "Activations",
     "Attribution",
     "PatchedAnswers",
+    "PatchedNeurons",
     "Patches",
     "Receiver",
     "Sender",
@@ -40,6 +47,7 @@ __all__ = [
     "ablate_neurons",
     "attention_patterns",
     "attribute",
+    "attribute_neurons",
     "capture",
     "iter_attention",
     "iter_attribution",
@@ -51,6 +59,7 @@ __all__ = [
     "patch_everything",
     "patch_log_probs",
     "patch_logits",
+    "patch_neurons",
     "path_patch",
     "predict_ablated",
     "predict_tokens",

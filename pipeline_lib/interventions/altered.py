@@ -7,7 +7,7 @@ at each of its positions: the start of a suffix pass.
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from pipeline_lib.interventions.blocks import Block
@@ -90,29 +90,55 @@ def _mlp_writes(
     model: LanguageModel, clean: CleanRun, counterfactual: Activations, patches: Patches
 ) -> Vectors:
     """(post' - post) W_out of each patch's neuron, or of the whole MLP; one layer."""
-    layer = int(patches.layer[0])
-    weight = model.w_out(layer)
-    change = _counterfactual(counterfactual, patches, "mlp_post").to(weight.device)
-    change = (change - _at(clean.mlp_post[layer], patches)).to(weight.dtype)
+    weight = model.w_out(int(patches.layer[0]))
     if patches.neuron is None or bool((patches.neuron < 0).all()):
-        return change @ weight
+        return _post_change(clean, counterfactual, patches, weight) @ weight
     neuron = patches.neuron.to(weight.device)
+    single = neuron >= 0
+    if bool(single.all()):
+        # one number a patch: its row of post alone would take most of the time of small models
+        change = _post_change(clean, counterfactual, patches, weight, patches.neuron)
+        return change[:, None] * weight[neuron]
+    change = _post_change(clean, counterfactual, patches, weight)
     one = change.gather(1, neuron.clamp(min=0)[:, None]) * weight[neuron.clamp(min=0)]
-    return (
-        one if bool((neuron >= 0).all()) else torch.where(neuron[:, None] < 0, change @ weight, one)
-    )
+    return torch.where(single[:, None], one, change @ weight)
 
 
-def _at(values: Float[Tensor, "prompt token *width"], patches: Patches) -> Float[Tensor, "..."]:
-    """A clean activation at each patch's prompt and position."""
-    return values[patches.prompt.to(values.device), patches.position.to(values.device)]
+def _post_change(
+    clean: CleanRun,
+    counterfactual: Activations,
+    patches: Patches,
+    weight: Float[Tensor, "d_mlp d_model"],
+    neuron: Int64[Tensor, " patch"] | None = None,
+) -> Float[Tensor, "patch *d_mlp"]:
+    """Post' - post at each patch, or of the one ``neuron`` there, where and as the weight is."""
+    layer = int(patches.layer[0])
+    before = clean.mlp_post[layer]
+    after = _counterfactual(counterfactual, patches, "mlp_post", neuron)
+    change = after.to(weight.device) - _at(before, patches, neuron).to(weight.device)
+    return change.to(weight.dtype)
+
+
+def _at(
+    values: Float[Tensor, "prompt token *width"],
+    patches: Patches,
+    unit: Int64[Tensor, " patch"] | None = None,
+) -> Float[Tensor, "..."]:
+    """A clean activation at each patch's prompt and position, all units or one of them."""
+    where = [patches.prompt, patches.position, *([] if unit is None else [unit])]
+    return values[tuple(index.to(values.device) for index in where)]
 
 
 def _counterfactual(
-    counterfactual: Activations, patches: Patches, site: Site
+    counterfactual: Activations,
+    patches: Patches,
+    site: Site,
+    unit: Int64[Tensor, " patch"] | None = None,
 ) -> Float[Tensor, "..."]:
     """Activation of a site at each patch's counterfactual prompt and position; one layer."""
     slot = counterfactual.layers.index(int(patches.layer[0]))
     column = torch.full((1 + max(counterfactual.positions),), -1)
     column[list(counterfactual.positions)] = torch.arange(len(counterfactual.positions))
-    return counterfactual.site(site)[patches.prompt, column[patches.position], slot]
+    values = counterfactual.site(site)[:, :, slot]
+    where = [patches.prompt, column[patches.position], *([] if unit is None else [unit])]
+    return values[tuple(where)]

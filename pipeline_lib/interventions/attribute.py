@@ -1,6 +1,6 @@
 """Attribution patching: first-order and integrated-gradients estimates of every neuron's effect."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -102,10 +102,7 @@ def iter_attribution(
     """
     if (clean.positions, clean.layers) != (counterfactual.positions, counterfactual.layers):
         raise ValueError("clean and counterfactual activations differ in positions or layers")
-    rows_per_prompt = steps * len(clean.positions) if method == "integrated" else 1
-    if batch_size is None:
-        fitting = default_batch_size(model, tokens.shape[1], layers_kept=3 * model.n_layers)
-        batch_size = max(1, fitting // rows_per_prompt)
+    batch_size = batch_size or _fitting_prompts(model, tokens, clean, method, steps)
 
     def run(rows: slice) -> Attribution:
         pair = torch.stack([answer_ids[rows], counterfactual_answer_ids[rows]], 1).long()
@@ -114,6 +111,47 @@ def iter_attribution(
 
     for _, part in run_batches(len(tokens), batch_size, run):
         yield part
+
+
+def attribute_neurons(
+    model: LanguageModel,
+    tokens: Int[Tensor, "prompt token"],
+    answer_ids: Int[Tensor, " prompt"],
+    counterfactual_answer_ids: Int[Tensor, " prompt"],
+    clean: Activations,
+    counterfactual: Activations,
+    *,
+    method: Method = "gradient",
+    steps: int = 8,
+    batch_size: int | None = None,
+) -> Float[Tensor, "prompt pos layer d_mlp"]:
+    """Attribution of neurons alone, as `iter_attribution` has it; only mlp_post is needed.
+
+    Half the work of `iter_attribution` for ``integrated``. NaN and infinite results are kept.
+    """
+    pair = torch.stack([answer_ids, counterfactual_answer_ids], 1).long()
+    batch_size = batch_size or _fitting_prompts(model, tokens, clean, method, steps)
+
+    def run(rows: slice) -> Tensor:
+        ends = clean.prompts(rows), counterfactual.prompts(rows)
+        found = _site_effects(model, tokens[rows], pair[rows], *ends, method, steps, ("mlp_post",))
+        return found["mlp_post"]
+
+    parts = [part for _, part in run_batches(len(tokens), batch_size, run)]
+    return torch.cat(parts) if parts else clean.site("mlp_post")
+
+
+def _fitting_prompts(
+    model: LanguageModel,
+    tokens: Int[Tensor, "prompt token"],
+    clean: Activations,
+    method: Method,
+    steps: int,
+) -> int:
+    """Prompts whose gradients fit in memory at once; at least 1."""
+    rows_per_prompt = steps * len(clean.positions) if method == "integrated" else 1
+    fitting = default_batch_size(model, tokens.shape[1], layers_kept=3 * model.n_layers)
+    return max(1, fitting // rows_per_prompt)
 
 
 def _attribute_batch(
@@ -126,18 +164,29 @@ def _attribute_batch(
     steps: int,
     check: bool,
 ) -> Attribution:
-    if method == "gradient":
-        gradients = _clean_gradients(model, tokens, pair, clean)
-    else:
-        gradients = _path_gradients(model, tokens, pair, clean, counterfactual, steps)
-    effects = {
-        site: (counterfactual.site(site) - clean.site(site)) * gradients[site]
-        for site in COMPONENTS
-    }
+    effects = _site_effects(model, tokens, pair, clean, counterfactual, method, steps, COMPONENTS)
     if check:
         _check(model, clean, effects)
     heads, neurons = effects["z"].sum(-1), effects["mlp_post"]
     return Attribution(clean.positions, clean.layers, heads, neurons)
+
+
+def _site_effects(
+    model: LanguageModel,
+    tokens: Int[Tensor, "prompt token"],
+    pair: Int[Tensor, "prompt 2"],
+    clean: Activations,
+    counterfactual: Activations,
+    method: Method,
+    steps: int,
+    sites: Sequence[Site],
+) -> dict[Site, Float[Tensor, "..."]]:
+    """Change of every activation of the sites times its gradient."""
+    if method == "gradient":
+        gradients = _clean_gradients(model, tokens, pair, clean, sites)
+    else:
+        gradients = _path_gradients(model, tokens, pair, clean, counterfactual, steps, sites)
+    return {s: (counterfactual.site(s) - clean.site(s)) * gradients[s] for s in sites}
 
 
 def _half_logit_difference(
@@ -153,8 +202,9 @@ def _clean_gradients(
     tokens: Int[Tensor, "prompt token"],
     pair: Int[Tensor, "prompt 2"],
     clean: Activations,
+    sites: Sequence[Site],
 ) -> dict[Site, Float[Tensor, "..."]]:
-    """Gradient of the scalar at the clean run with respect to z and mlp_post of every layer."""
+    """Gradient of the scalar at the clean run with respect to the sites of every layer."""
     seen: dict[tuple[Site, int], Tensor] = {}
 
     def watch(site: Site, layer: int) -> Edit:
@@ -165,9 +215,7 @@ def _clean_gradients(
 
         return edit
 
-    hooks = [
-        on_site(model, s, layer, watch(s, layer)) for layer in clean.layers for s in COMPONENTS
-    ]
+    hooks = [on_site(model, s, layer, watch(s, layer)) for layer in clean.layers for s in sites]
     with torch.enable_grad(), hooked(hooks):
         scalar = _half_logit_difference(model, tokens, pair)
         gradients = torch.autograd.grad(scalar, list(seen.values()))
@@ -177,7 +225,7 @@ def _clean_gradients(
         site: torch.stack(
             [found[site, layer][:, chosen].to("cpu", dtype) for layer in clean.layers], 2
         )
-        for site in COMPONENTS
+        for site in sites
     }
 
 
@@ -188,11 +236,12 @@ def _path_gradients(
     clean: Activations,
     counterfactual: Activations,
     steps: int,
+    sites: Sequence[Site],
 ) -> dict[Site, Float[Tensor, "..."]]:
     """Mean gradient along the path of each site, one position and layer at a time."""
     weights = (torch.arange(steps) + 0.5) / steps
     result: dict[Site, Tensor] = {}
-    for site in COMPONENTS:
+    for site in sites:
         start, end = clean.site(site), counterfactual.site(site)
         result[site] = torch.empty_like(start)
         for index, layer in enumerate(clean.layers):

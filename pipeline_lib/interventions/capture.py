@@ -46,6 +46,15 @@ class Activations:
         chosen: dict[str, Any] = {name: value[rows] for name, value in self.arrays().items()}
         return replace(self, **chosen)
 
+    def at(self, positions: Sequence[int]) -> "Activations":
+        """The sites at some of the positions held; negative ones count from the prompts' end."""
+        chosen = resolve_positions(positions, self.tokens.shape[1])
+        columns = [self.positions.index(position) for position in chosen]
+        kept: dict[str, Any] = {
+            name: value[:, columns] for name, value in self.arrays().items() if name in SITES
+        }
+        return replace(self, positions=chosen, **kept)
+
     def arrays(self) -> dict[str, Tensor]:
         """Every tensor that is present, by name."""
         names = ("tokens", *SITES, "logits")

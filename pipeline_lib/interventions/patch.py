@@ -94,7 +94,7 @@ def patch_components(
     patched = torch.empty(len(patches), 2, dtype=torch.float64)
     done = progress or (lambda n: None)
     readout = Readout(model)
-    for part, resid in _iter_runs(model, tokens, counterfactual, todo, batch_size):
+    for part, resid in iter_runs(model, tokens, counterfactual, todo, batch_size):
         if isinstance(part, slice):
             clean[part] = readout.log_probs(resid, answers[part])
             continue
@@ -189,14 +189,17 @@ def patch_everything(
 
 
 @torch.inference_mode()
-def _iter_runs(
+def iter_runs(
     model: LanguageModel,
     tokens: Int[Tensor, "prompt token"],
     counterfactual: Activations,
     patches: Patches,
     batch_size: int | None,
 ) -> Iterator[tuple[slice | Indices, Float[Tensor, "row d_model"]]]:
-    """Last residuals of clean runs, with a slice of prompts, and of patches, with their numbers."""
+    """Last residuals of clean runs, with a slice of prompts, and of patches, with their numbers.
+
+    The slice of prompts comes before the patches made in them.
+    """
     engine = SuffixEngine(model)
     chunk = clean_rows(model, tokens.shape[1])
     for prompts, clean in run_batches(len(tokens), chunk, lambda r: run_clean(model, tokens[r])):
@@ -221,7 +224,7 @@ def _iter_patched(
     batch_size: int | None,
 ) -> Iterator[tuple[Indices, Float[Tensor, "row d_model"]]]:
     """Last residuals of the patches in parts, each with the numbers of its patches in the list."""
-    for part, resid in _iter_runs(model, tokens, counterfactual, patches, batch_size):
+    for part, resid in iter_runs(model, tokens, counterfactual, patches, batch_size):
         if not isinstance(part, slice):
             yield part, resid
 

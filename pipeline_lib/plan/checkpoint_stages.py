@@ -4,7 +4,7 @@ C checkpoints; N prompts of T tokens; L layers, M neurons.
 """
 
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import circuit_stages, flops, model_stages, table_stages
+from pipeline_lib.plan import circuit_stages, exact_stages, flops, model_stages, table_stages
 from pipeline_lib.plan.model_stages import MASK_ROWS, silenced_flops
 from pipeline_lib.plan.stages import Stage, Work, model_stage, table_stage
 
@@ -16,9 +16,9 @@ KINDS = 3  # of maps, of which one is matched
 def score_checkpoint(work: Work) -> Stage:
     """Attribution, maps, scores and means of one checkpoint in one job.
 
-    The pairs run three times forwards (two without gradients) and once backwards; each valid prompt
-    runs once; means are over a sample of the prompts (`n_nodes`). Disk: top neurons, scores and
-    labels of every operator, means.
+    The pairs run three times forwards (two without gradients) and once backwards, or every neuron
+    is patched in them (`exact_stages.ranking_flops`); each valid prompt runs once; means are over a
+    sample of the prompts (`n_nodes`). Disk: every operator's top neurons, scores and labels, means.
     """
     maps, ranked = model_stages.neuron_maps(work), table_stages.rank_neurons(work)
     scored, labelled = table_stages.score_heuristics(work), model_stages.label_prompts(work)
@@ -27,7 +27,10 @@ def score_checkpoint(work: Work) -> Stage:
     n_pairs = sum(size.n_discovery for size in work.sizes) * len(work.study.attribution.seeds)
     per_node = circuit_stages.node_flops(work)
     averaged = sum(n * cost for n, cost in zip(n_nodes(work), per_node, strict=True))
-    once = 2 * n_pairs * work.forward + gradients.flops + maps.flops + averaged
+    ranking = 2 * n_pairs * work.forward + gradients.flops
+    if work.study.neurons.ranking == "exact":
+        ranking = exact_stages.ranking_flops(work)
+    once = ranking + maps.flops + averaged
     n, written = len(work.checkpoints), (ranked, scored, labelled, means)
     start = maps.seconds / maps.jobs
     scoring = scored.seconds - scored.jobs * assumed.START_SECONDS

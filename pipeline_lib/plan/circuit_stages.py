@@ -8,6 +8,8 @@ from pipeline_lib.plan.stages import Stage, Work, model_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
 
 ROW_BYTES = 83  # what was measured, beside the prompt: measured, 75 to 90
+TEST_HEADER, TEST_ROW_BYTES = 92, 118  # of a set: measured
+SETS_AT_ONCE = 64
 CIRCUIT_BYTES = 200  # names of the circuit's heads
 
 
@@ -96,6 +98,33 @@ def n_circuits(work: Work) -> tuple[int, int]:
     heads = n_heads + 1 - (n_heads == every_head)
     nothing = 1
     return nothing + heads + (sizes - 1) + sizes, n_heads + 2 + 2 * sizes
+
+
+def circuit_test(work: Work) -> Stage:
+    """N prompts under the circuit and under random sets of two kinds, nothing and everything.
+
+    At most: sets that come twice run once, and where few exist all of them do. Each part of the
+    sets is run with the two baselines. Disk: a row a set; of those with the circuit's number in a
+    layer as many as two heads of different layers have. Memory: the logits and masks of a part.
+    """
+    settings, shape = work.study.circuit_test, work.shape
+    asked = [min(settings.prompts, s.n_evaluation) for s in work.sizes]
+    parts = -(-settings.sets // SETS_AT_ONCE)
+    rows = 1 + 2 * settings.sets + (1 + 2 * parts)  # the last: keeping nothing
+    intact = 1 + 2 * parts
+    held = min(settings.sets, SETS_AT_ONCE) + 2
+    written = 1 + settings.sets + min(settings.sets, shape.n_heads**2)
+    ablated = flops.ablation_flops(shape, work.n_tokens, 0)
+    return model_stage(
+        work,
+        "circuit_test",
+        jobs=len(work.sizes),
+        flops=sum(asked) * (rows * ablated + intact * work.forward),
+        disk_bytes=len(work.sizes) * (TEST_HEADER + written * TEST_ROW_BYTES),
+        array_bytes=min(BUDGET, max(asked) * held * shape.d_vocab * LOGIT_BYTES)
+        + 4 * held * shape.n_layers * (shape.d_mlp + shape.n_heads),
+        n_rows=max(asked) * held,
+    )
 
 
 def _auto_rows(work: Work) -> int:

@@ -96,7 +96,8 @@ def indirect_effects(work: Work) -> Stage:
 def attribution_patching(work: Work) -> Stage:
     """Gradients of N prompt pairs for each seed of the attribution (`flops.attribution_flops`).
 
-    Disk: neurons_last [N, L, M], heads [N, positions, L, H], mean and deviation [positions, L, M].
+    Disk: neurons_last [N, L, M], heads [N, positions, L, H], mlp0_before [N, M], mean and deviation
+    [positions, L, M].
     Memory: clean activations, and for each seed clean and counterfactual ones, joined.
     """
     settings, shape, n_positions = work.study.attribution, work.shape, len(POSITIONS)
@@ -108,7 +109,8 @@ def attribution_patching(work: Work) -> Stage:
         summary = Dataset((n_positions, shape.n_layers, shape.d_mlp))
         last = Dataset((n, shape.n_layers, shape.d_mlp))
         heads = Dataset((n, n_positions, shape.n_layers, shape.n_heads))
-        return artifact_bytes([last, heads, summary, summary], POSITIONS)
+        mlp0 = Dataset((n, shape.d_mlp))
+        return artifact_bytes([last, heads, mlp0, summary, summary], POSITIONS)
 
     copies = 1 + 3 * n_seeds
     return model_stage(

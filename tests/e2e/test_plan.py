@@ -28,6 +28,7 @@ FILES = {
     "verify_engine": ["verification/checks.json"],
     "indirect_effects": ["effects/*.h5"],
     "attribution_patching": ["attribution/*.h5"],
+    "exact_neurons": ["exact/*.h5"],
     "cache_residuals": ["residuals/*.h5"],
     "probe_answers": ["probes/*.csv"],
     "rank_neurons": ["neurons/*.csv"],
@@ -42,6 +43,7 @@ FILES = {
     "mlp_vectors": ["numbers/*_keys.h5", "numbers/outputs.h5"],
     "failure_modes": ["failures/*.csv"],
     "faithfulness": ["faithfulness/*.csv", "circuits/*.csv"],
+    "circuit_test": ["circuit_tests/*.csv"],
     "score_checkpoint": [
         *(f"checkpoints/*/*_{name}" for name in ("neurons.csv", "scores.h5", "labelled.csv")),
         "checkpoints/*/means.h5",

@@ -4,6 +4,7 @@ from functools import partial
 
 import pandas as pd
 import pytest
+import torch
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join, read_activations
@@ -12,13 +13,15 @@ from pipeline_lib.artifacts.effects import answer_tokens, columns_of
 from pipeline_lib.artifacts.maps import write_maps
 from pipeline_lib.artifacts.means import read_means
 from pipeline_lib.artifacts.numbers import write_keys, write_mlp0, write_outputs, write_ov_maps
-from pipeline_lib.artifacts.ranking import read_ranking
+from pipeline_lib.artifacts.ranking import read_neuron_effects, read_ranking
 from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.artifacts.verification import read_pairs
 from pipeline_lib.checkpoints.names import FINAL
 from pipeline_lib.checkpoints.scoring import sampled_means, score_checkpoint, top_neurons_of
 from pipeline_lib.checkpoints.subject import Subject, knock_out, measure_shared
 from pipeline_lib.circuits.faithfulness import draw_prompts, measure_circuits
+from pipeline_lib.circuits.random_sets import measure_sets
+from pipeline_lib.circuits.ranking import Head
 from pipeline_lib.circuits.study import study_curves
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.heuristics.types import membership
@@ -30,6 +33,7 @@ from pipeline_lib.knockouts.ablation import ablated_correctness
 from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by_heuristic
 from pipeline_lib.knockouts.by_prompt import knock_out_prompts
 from pipeline_lib.models.loading import load_model
+from pipeline_lib.neurons.exact import choose_neurons, choose_prompts, measure_neurons
 from pipeline_lib.neurons.importance import first_layer
 from pipeline_lib.probing.answers import probe_answers
 from pipeline_lib.probing.tasks import sample_correct
@@ -97,6 +101,28 @@ def run(plan, study, model, finished_project, tmp_path_factory):
             join([cached(operator, "clean")] * len(names)),
             join([cached(operator, name) for name in names]),
         )
+
+    def exact(operator):
+        chosen, total = settings.exact, 0
+        effects = read_neuron_effects(study / "attribution" / f"{operator}.h5")
+        rng = generator(chosen.seed, "exact_neurons", operator)
+        neurons = choose_neurons(effects.mean(axis=0), chosen.neurons, rng)
+        clean_run = cached(operator, "clean")
+        rows = choose_prompts(len(clean_run), chosen.prompts, chosen.seed, operator)
+        for seed in settings.attribution.seeds:
+            name = f"counterfactual_seed{seed}"
+            pairs = prompts(operator, name).iloc[rows]
+            total += counted(
+                measure_neurons,
+                model,
+                context.encode(pairs),
+                answer_tokens(context.answer_ids, pairs),
+                clean_run.prompts(torch.from_numpy(rows)),
+                cached(operator, name).prompts(torch.from_numpy(rows)),
+                neurons,
+                steps=settings.attribution.steps,
+            )
+        return total
 
     def residuals(operator):
         chosen = settings.probe
@@ -215,6 +241,26 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         means = read_means(study / "means.h5")
         return counted(measure_circuits, model, *context.asked(asked), curves, means)
 
+    def tested(operator):
+        chosen = settings.circuit_test
+        names = store.read_table(study / "circuits" / f"{operator}.csv")["head"]
+        drawn = draw_prompts(
+            prompts(operator, "evaluation"),
+            operator,
+            n_prompts=chosen.prompts,
+            seeds=[chosen.seed],
+            zero_answers=settings.faithfulness.zero_answers,
+        )
+        return counted(
+            measure_sets,
+            model,
+            *context.asked(drawn),
+            [Head.from_name(name) for name in names],
+            read_means(study / "means.h5"),
+            n_sets=chosen.sets,
+            rng=generator(chosen.seed, "circuit_test", operator),
+        )
+
     def attended(operator):
         if operator != settings.operators[0]:
             return 0  # one job for all operators
@@ -285,7 +331,7 @@ def run(plan, study, model, finished_project, tmp_path_factory):
             loaded, folder = at(step)
             neurons = store.read_table(folder / f"{operator}_neurons.csv")
             method = {"method": settings.attribution.method, "steps": settings.attribution.steps}
-            total += counted(top_neurons_of, loaded, context, pairs, chosen, **method)
+            total += counted(top_neurons_of, loaded, context, pairs, chosen, operator, **method)
             total += counted(
                 score_checkpoint,
                 loaded,
@@ -343,12 +389,14 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         "ablate_checkpoint": ablated,
         "mean_activations": all_means,
         "faithfulness": faithful,
+        "circuit_test": tested,
         "verify_engine": verified,
         "label_prompts": label,
         "cache_clean": clean,
         "cache_counterfactual": counterfactual,
         "indirect_effects": effects,
         "attribution_patching": attribution,
+        "exact_neurons": exact,
         "cache_residuals": residuals,
         "probe_answers": probes,
         "neuron_maps": maps,
@@ -364,6 +412,7 @@ RULES = {
     "cache_counterfactual": 0.01,
     "indirect_effects": 0.1,  # pairs with the same first operand cost less
     "attribution_patching": 0.01,
+    "exact_neurons": 0.01,
     "cache_residuals": 0.01,
     "probe_answers": 0.05,  # the split by answer value can leave out some test prompts
     "neuron_maps": 0.01,
@@ -381,6 +430,7 @@ AT_MOST = {
     "knock_out_heuristics": 0.7,
     "knock_out_prompts": 0.6,
     "faithfulness": 0.7,
+    "circuit_test": 0.3,  # few sets have the circuit's number in each layer
     "ablate_checkpoint": 0.2,
 }
 

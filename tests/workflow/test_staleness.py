@@ -35,7 +35,10 @@ GALLERY = {"browse_neurons", "browse_snapshots"}
 MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING | GALLERY
 SCORING = {"score_heuristics", "score_checkpoint"} | MATCHING
 VECTORS = {"mlp_vectors", "embeddings", "neuron_vectors"}
-RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING
+EXACT = {"exact_neurons", "fig_attribution_truth"}
+STABILITY = {"fig_stability"}
+CIRCUIT_TEST = {"circuit_test", "fig_circuit_test", "table01_faithfulness"}
+RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING | STABILITY
 PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
 CIRCUITS = (
@@ -50,6 +53,8 @@ CIRCUITS = (
     }
     | SCORECARD
     | CHECKPOINTS
+    | CIRCUIT_TEST
+    | STABILITY
 )
 LOCALIZATION = {"fig02_localization", "fig02_localization_summed"}
 EFFECTS_PAGE = {"browse_effects", "browse_snapshots"}
@@ -85,8 +90,14 @@ def test_a_copied_project_is_up_to_date(project):
         ),
         (
             "{arithmetic: {neurons: {importance: mean_plus_std}}}",
-            RANKING | CIRCUITS | {"fig04a_neuron_effects"},
+            RANKING | CIRCUITS | EXACT | {"fig04a_neuron_effects"},
         ),
+        (
+            of_the_model("{neurons: {ranking: exact}}"),
+            RANKING | CIRCUITS | EXACT | {"fig04a_neuron_effects"},
+        ),
+        (of_the_model("{exact: {prompts: 4}}"), EXACT),
+        ("{arithmetic: {circuit_test: {sets: 20}}}", CIRCUIT_TEST | SCORECARD),
         ("{arithmetic: {probe: {epochs: 2}}}", PROBING),
         ("{arithmetic: {probe: {prompts: 50}}}", {"cache_residuals"} | PROBING),
         (
@@ -94,7 +105,7 @@ def test_a_copied_project_is_up_to_date(project):
             RANKING | CIRCUITS | {"fig04a_neuron_effects"},
         ),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
-        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
+        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING | EXACT),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
         (of_the_model("{faithfulness: {late_share: 0.2}}"), CIRCUITS),
         (
@@ -154,7 +165,7 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "pipeline_lib/verification/sample.py",
             "np.divmod(",
             "np.divmod(0 + ",
-            VERIFICATION | PATCHING,
+            VERIFICATION | PATCHING | EXACT,
         ),
         ("pipeline_lib/browse/templates/neurons.js", "const STEP = 50", "const STEP = 99", GALLERY),
         (

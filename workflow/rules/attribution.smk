@@ -34,6 +34,7 @@ rule attribution_patching:
         model=get_model_settings,
         method=get_settings("attribution", "method"),
         steps=get_settings("attribution", "steps"),
+        seeds=get_settings("attribution", "seeds"),
         code=get_code("attribution_patching"),
     message:
         "Attribution patching of {wildcards.model} on {wildcards.operator}"

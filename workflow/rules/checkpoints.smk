@@ -46,7 +46,7 @@ rule score_checkpoint:
     params:
         model=get_model_settings,
         operators=STUDY.operators,
-        attribution=get_section("attribution", "method", "steps"),
+        attribution=get_ranking_settings,
         neurons=get_neuron_settings("importance", "per_layer"),
         types=get_settings("heuristics", "types"),
         heuristics=get_section("heuristics", "kind", "max_base_rate", "min_share"),

@@ -70,6 +70,21 @@ def get_neuron_settings(*keys):
     return settings
 
 
+def get_exact_settings(wildcards):
+    """Settings of the exact effects; a ranking by them needs those of every neuron."""
+    study = CONFIG.arithmetic_for(wildcards.model)
+    return study.params("exact")["exact"] | {"neurons": study.patched_neurons}
+
+
+def get_ranking_settings(wildcards):
+    """How a checkpoint's neurons are ranked: by attribution, or by exact effects in some prompts."""
+    study = CONFIG.arithmetic_for(wildcards.model)
+    settings = get_section("attribution", "method", "steps")(wildcards)
+    if study.neurons.ranking == "exact":
+        settings["exact"] = {"prompts": study.exact.prompts, "seed": study.exact.seed}
+    return settings
+
+
 def get_section(section, *keys):
     """Params function: the values of some keys of one section of the study."""
 

@@ -41,6 +41,7 @@ rule faithfulness:
         means="<arithmetic>/{model}/means.h5",
         effects=get_effects_of_operator,
         attribution="<arithmetic>/{model}/attribution/{operator}.h5",
+        exact=get_exact_for_ranking,
         probes=get_probes_for_auto,
         discovery="<arithmetic>/{model}/prompts/{operator}/discovery.csv",
         evaluation="<arithmetic>/{model}/prompts/{operator}/evaluation.csv",

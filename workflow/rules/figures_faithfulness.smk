@@ -112,6 +112,7 @@ rule table01_faithfulness:
     """Table 1: faithfulness of each operator's circuit."""
     input:
         faithfulness=get_per_operator("faithfulness/{operator}.csv"),
+        tests=get_per_operator("circuit_tests/{operator}.csv"),
     output:
         **get_figure_outputs("table01_faithfulness", "Table 01 · faithfulness"),
     log:

@@ -138,6 +138,20 @@ def get_probes_for_auto(wildcards):
     return get_per_operator("probes/{operator}.csv")(wildcards)
 
 
+def get_exact_for_ranking(wildcards):
+    """Exact effects of the wildcards' operator, where neurons are ranked by them."""
+    if CONFIG.arithmetic_for(wildcards.model).neurons.ranking != "exact":
+        return []
+    return ["<arithmetic>/{model}/exact/{operator}.h5".format(**wildcards)]
+
+
+def get_exact_of_operators(wildcards):
+    """Exact effects of every operator, where neurons are ranked by them."""
+    if CONFIG.arithmetic_for(wildcards.model).neurons.ranking != "exact":
+        return []
+    return get_per_operator("exact/{operator}.h5")(wildcards)
+
+
 def get_per_seed(path):
     """Input function: the study's files of one stage, one per operator and seed."""
 

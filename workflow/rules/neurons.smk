@@ -10,6 +10,7 @@ rule rank_neurons:
     """The most important neurons of each late layer (definitions 3)."""
     input:
         attribution="<arithmetic>/{model}/attribution/{operator}.h5",
+        exact=get_exact_for_ranking,
         probes=get_probes_for_auto,
     output:
         neurons="<arithmetic>/{model}/neurons/{operator}.csv",

@@ -35,5 +35,6 @@ with job(snakemake.log[0]):
         batches,
         len(pairs),
         POSITIONS,
+        snakemake.params.seeds,
         store.provenance(snakemake.wildcards, snakemake.params),
     )

@@ -18,9 +18,8 @@ with job(snakemake.log[0]):
     means = read_means(snakemake.input.means)
     probes = [store.read_table(path) for path in snakemake.input.probes]
     neurons = resolve_first_layer(snakemake.params.neurons, probes)
-    ranking = read_ranking(
-        snakemake.input.effects, snakemake.input.attribution, neurons["importance"]
-    )
+    effects = snakemake.input.effects, snakemake.input.attribution
+    ranking = read_ranking(*effects, neurons["importance"], snakemake.input.exact)
     asked = context.asked(store.read_table(snakemake.input.discovery))
     circuit = {key: snakemake.params.circuit[key].get(operator) for key in ("heads", "n_heads")}
     limits = {"max_heads": settings["max_heads"], "target": snakemake.params.circuit["target"]}

@@ -3,7 +3,7 @@
 import logging
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.attribution import KIND
+from pipeline_lib.artifacts.ranking import read_neuron_effects
 from pipeline_lib.logs import job
 from pipeline_lib.neurons.importance import first_layer, importance, top_neurons
 from pipeline_lib.probing.readable import resolve_first_layer
@@ -11,8 +11,7 @@ from pipeline_lib.probing.readable import resolve_first_layer
 with job(snakemake.log[0]):
     probes = [store.read_table(path) for path in snakemake.input.probes]
     settings = resolve_first_layer(snakemake.params.neurons, probes)
-    with store.open_artifact(snakemake.input.attribution, KIND) as artifact:
-        effects = artifact.read("neurons_last")
+    effects = read_neuron_effects(snakemake.input.attribution, snakemake.input.exact)
     found = importance(effects, settings["importance"])
     logging.info("NaN effects counted as 0: %d of %d", found.n_nan, effects.size)
     table = top_neurons(

@@ -25,7 +25,7 @@ with job(snakemake.log[0]):
     pairs = np.array_split(files.pairs, len(params.operators))
     for place, operator in enumerate(params.operators):
         tables = [store.read_table(path) for path in pairs[place]]
-        neurons = top_neurons_of(model, context, tables, chosen, **params.attribution)
+        neurons = top_neurons_of(model, context, tables, chosen, operator, **params.attribution)
         prompts = store.read_table(files.labelled[place])
         labelled, scores, index, links = score_checkpoint(
             model, context, prompts, neurons, HeuristicSettings.from_values(params.types),

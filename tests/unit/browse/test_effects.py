@@ -6,7 +6,6 @@ import pytest
 from pipeline_lib.browse.effects import resample, tabulate_effects
 from pipeline_lib.figures.reading import Effects
 from pipeline_lib.rng import generator
-from pipeline_lib.stats import bootstrap_mean_interval
 from pipeline_lib.stimuli.arithmetic import POSITIONS
 from tests.unit.figures.conftest import write_effects
 
@@ -28,8 +27,14 @@ def test_means_intervals_and_ranks():
     cells = table.set_index(["operator", "position", "layer", "component"]).sort_index()
     for name, found in values.items():
         per_prompt = found.mean(axis=0)
-        rng = generator(0, "browse_effects", name)
-        low, high = bootstrap_mean_interval(per_prompt, rng)
+        rng, draws = generator(0, "browse_effects", name), []
+        n_seeds, n_prompts = found.shape[:2]
+        seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=2000)
+        prompts = rng.multinomial(n_prompts, np.full(n_prompts, 1 / n_prompts), size=2000)
+        for drawn in zip(seeds, prompts, strict=True):
+            rows = [np.repeat(np.arange(len(counts)), counts) for counts in drawn]
+            draws.append(found[rows[0]][:, rows[1]].mean(axis=(0, 1)))
+        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
         cell = cells.loc[(name, "operator", 1, "mlp")]
         assert cell["mean"] == pytest.approx(found[:, :, 1, 1, 2].mean())
         assert cell["low"] == pytest.approx(low[1, 1, 2])
@@ -67,12 +72,12 @@ def test_values_that_are_not_finite_are_left_out():
 
 def test_what_the_page_shows(make):
     page = make("effects")
-    # add: L2H1 at "=" has the mean 1.5, sub 4.5, each from two seeds
+    # add: L2H1 at "=" has 1 with one seed and 2 with the other, sub three times that
     shown = page.data["views"]["all"]["positions"]["equals"]
     assert shown["mean"][2] == [0.0, 3.0, 0.0]
     assert shown["log1p"][2][1] == pytest.approx(np.log(4), abs=1e-4)
-    assert shown["texts"][2][1] == ["L2H1", "3", "[3, 3]", "1 of 9", "4"]
-    assert shown["ranked"][0] == ["L2H1", "3", "[3, 3]", "1 of 9"]
+    assert shown["texts"][2][1] == ["L2H1", "3", "[2, 4]", "1 of 9", "4"]
+    assert shown["ranked"][0] == ["L2H1", "3", "[2, 4]", "1 of 9"]
     assert shown["limits"] == {
         "mean": [0.0, 3.0],
         "log1p": [0.0, pytest.approx(np.log(4), abs=1e-4)],

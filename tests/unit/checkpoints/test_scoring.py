@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from pipeline_lib.artifacts.scores import write_scores
 from pipeline_lib.checkpoints import scoring
@@ -11,8 +12,10 @@ from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.heuristics.types import Heuristic
 from pipeline_lib.interventions import attribute, capture, mean_activations
 from pipeline_lib.interventions.capture import predict_tokens
+from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import every_prompt, pair_table, valid_prompts
 from pipeline_lib.stimuli.context import PromptContext
+from tests.unit.interventions import naive
 
 SETTINGS = {"importance": "mean", "per_layer": 3, "first_heuristics_layer": 1}
 
@@ -51,7 +54,7 @@ def test_effects_are_those_of_the_attribution_stage(
 def test_top_neurons_pool_the_pairs_of_all_seeds(llama_model, context, pairs, prompt_pairs):
     tables = [pairs.iloc[:4], pairs.iloc[4:]]
     found = scoring.top_neurons_of(
-        llama_model, context, tables, SETTINGS, method="gradient", steps=2
+        llama_model, context, tables, SETTINGS, method="gradient", steps=2, operator="sub"
     )
     mean = effects_by_hand(llama_model, context, prompt_pairs).mean(axis=0)
     assert found["layer"].tolist() == [1, 1, 1, 2, 2, 2]
@@ -59,9 +62,40 @@ def test_top_neurons_pool_the_pairs_of_all_seeds(llama_model, context, pairs, pr
         chosen = found.loc[found["layer"] == layer, "neuron"].tolist()
         assert chosen == np.argsort(-mean[layer])[:3].tolist()
     none = scoring.top_neurons_of(
-        llama_model, context, [pairs.iloc[:0]], SETTINGS, method="gradient", steps=2
+        llama_model, context, [pairs.iloc[:0]], SETTINGS, method="gradient", steps=2, operator="sub"
     )
     assert len(none) == 0
+
+
+def test_exact_ranking_is_by_patching_each_neuron(llama_model, context, pairs, prompt_pairs):
+    exact = {"prompts": 4, "seed": 3}
+    how = {"operator": "sub", "method": "gradient", "steps": 2, "exact": exact}
+    found = scoring.top_neurons_of(llama_model, context, [pairs], SETTINGS, **how)
+    rows = generator(3, "exact_prompts", "sub").permutation(len(pairs))[:4]
+    tokens, other = (context.encode(table.iloc[rows]) for table in prompt_pairs)
+    r, cf = (context.asked(table.iloc[rows])[1] for table in prompt_pairs)
+    clean, source = naive.run(llama_model, tokens), naive.inputs(llama_model, other)
+    row = torch.arange(4)
+
+    def odds(logits):
+        return (logits[row, cf] - logits[row, r]).double()
+
+    for layer in (1, 2):
+        effect = []
+        for neuron in range(llama_model.d_mlp):
+
+            def edit(x, layer=layer, neuron=neuron):
+                x = x.clone()
+                x[:, -1, neuron] = source[layer, 1][:, -1, neuron]
+                return x
+
+            module = naive.projections(llama_model)[layer][1]
+            patched = naive.run(llama_model, tokens, [(module, edit)])
+            effect.append(float((odds(patched) - odds(clean)).mean()) / 2)
+        top = np.argsort(-np.array(effect))[:3]
+        chosen = found[found["layer"] == layer]
+        assert chosen["neuron"].tolist() == top.tolist()
+        np.testing.assert_allclose(chosen["importance"], np.array(effect)[top], atol=1e-5)
 
 
 def scored(model, context, folder, neurons, operator="sub"):

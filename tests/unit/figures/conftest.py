@@ -113,17 +113,21 @@ def effects_of(operator: str, seed: int) -> np.ndarray:
 
 
 def write_effects(path: Path, effects: np.ndarray) -> None:
-    """An artifact of indirect effects."""
+    """An artifact of indirect effects; the log odds change as much, the other way."""
     axes = ("prompt", "position", "layer", "component")
     coords = {"position": POSITIONS, "layer": np.arange(effects.shape[2]), "component": COMPONENTS}
-    arrays = {"indirect_effect": store.Array(effects, axes)}
+    arrays = {
+        "indirect_effect": store.Array(effects, axes),
+        "log_odds_change": store.Array(-effects, axes, "nat"),
+    }
     store.write_artifact(path, "effects", arrays, coords=coords, provenance={})
 
 
 def write_attribution(path: Path, operator: str) -> None:
     """Neuron n of layer l has the effect l on one prompt and n on the other; NaN at L2 N0.
 
-    Over the prompts its mean at position p is (p + 1) * n - 10 * l, its deviation 1.
+    Over the prompts its mean at position p is (p + 1) * n - 10 * l, its deviation 1; in layer 0
+    before the last position it is n on one prompt and 3 n on the other.
     """
     n_prompts = 0 if operator == "div" else 2
     effects = np.zeros((n_prompts, N_LAYERS, D_MLP), dtype=np.float32)
@@ -137,9 +141,42 @@ def write_attribution(path: Path, operator: str) -> None:
         "neurons_last": store.Array(effects, ("prompt", "layer", "neuron")),
         "neurons_mean": store.Array(mean, axes),
         "neurons_std": store.Array(np.ones_like(mean), axes),
+        "mlp0_before": store.Array(
+            np.outer([1, 3][:n_prompts], np.arange(D_MLP)).astype(np.float32), ("prompt", "neuron")
+        ),
     }
-    coords = {"position": POSITIONS, "layer": np.arange(N_LAYERS)}
+    coords = {"position": POSITIONS, "layer": np.arange(N_LAYERS), "seed": [42]}
     store.write_artifact(path, "attribution", arrays, coords=coords, provenance={})
+
+
+def exact_of(operator: str, seed: int) -> dict[str, np.ndarray]:
+    """Effects [3 prompts, 2 layers of 12 neurons]: exact ones, a noisy estimate, a perfect one."""
+    rng = np.random.default_rng([seed, OPERATORS.index(operator)])
+    exact = rng.normal(size=(0 if operator == "div" else 3, 24))
+    noisy = exact + rng.normal(size=exact.shape)
+    return {
+        "log_odds_change": -2 * exact,
+        "indirect_effect": np.expm1(exact),
+        "gradient": noisy,
+        "integrated": exact,
+    }
+
+
+def write_exact(path: Path, operator: str) -> None:
+    """Exact effects of all neurons of layers 1 and 2, in three prompts for each seed."""
+    parts = [exact_of(operator, seed) for seed in SEEDS]
+    axes = ("prompt", "patched")
+    arrays = {
+        name: store.Array(np.concatenate([part[name] for part in parts]), axes) for name in parts[0]
+    }
+    units = {
+        "layer": np.repeat([1, 2], 12),
+        "neuron": np.tile(np.arange(12), 2),
+        "weight": np.ones(24),
+    }
+    arrays |= {name: store.Array(values, ("patched",)) for name, values in units.items()}
+    arrays["shape"] = store.Array(np.array([3, 12]), ("size",))
+    store.write_artifact(path, "exact_neurons", arrays, coords={"seed": SEEDS}, provenance={})
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +194,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]
         store.write_table(folder / f"{operator}_circuits", circuit)
         write_maps(folder / f"{operator}_maps", operator)
         write_attribution(folder / f"{operator}_attribution", operator)
+        write_exact(folder / f"{operator}_exact", operator)
         for seed in SEEDS:
             write_effects(folder / f"{operator}_effects_{seed}", effects_of(operator, seed))
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline_lib import store
+from pipeline_lib.figures.circuit_tests import SET_COLUMNS
 
 KIND = {"kind": "hybrid"}
 FIGURES = {
@@ -22,13 +23,17 @@ FIGURES = {
     "fig05_heuristic_types": (["maps", "matches"], KIND),
     "fig06_matching_example": (["maps", "matches"], KIND),
     "fig15_neuron_iou": (["neurons"], {}),
+    "fig_attribution_truth": (["exact"], {}),
+    "fig_stability": (
+        ["effects", "circuits", "attribution"],
+        {"neurons": {"importance": "mean", "per_layer": 2, "first_heuristics_layer": "half"}},
+    ),
     "heuristic_counts": (["neurons", "matches"], KIND),
     "table02_circuit_heads": (["effects", "circuits"], {}),
     "example_neurons": (["maps", "neurons", "matches"], {**KIND, "example_neurons": 10}),
 }  # fmt: skip
 CURVES = (
     "fig04b_faithfulness_topk", "fig11_faithfulness_heads", "fig12b_mlp0_topk",
-    "table01_faithfulness",
 )  # fmt: skip
 FAITHFULNESS = [
     "operator", "a", "b", "answer", "seed", "curve", "size", "nl", "nl_none", "nl_model",
@@ -46,6 +51,8 @@ KNOCKOUTS = {
         "operator", "layer", "position", "variant", "accuracy", "chance", "n_train", "n_test",
     ],
     **dict.fromkeys(CURVES, FAITHFULNESS),
+    "fig_circuit_test": SET_COLUMNS,
+    "table01_faithfulness": [*dict.fromkeys([*FAITHFULNESS, *SET_COLUMNS])],
     "table03_accuracy": ["operator", "a", "b", "answer", "predicted", "label"],
 }  # fmt: skip
 
@@ -70,7 +77,8 @@ def test_empty_tables_are_said(name, tmp_path, write, words_of):
     path = tmp_path / "empty.csv"
     store.write_table(path, pd.DataFrame(columns=KNOCKOUTS[name]))
     module = import_module(f"pipeline_lib.figures.{name}")
-    inputs = {name: [str(path)] for name in ("knockouts", "labelled", "probes", "faithfulness")}
+    names = ("knockouts", "labelled", "probes", "faithfulness", "tests")
+    inputs = {name: [str(path)] for name in names}
     drawn = module.make(inputs, ["div"], {})
     words = words_of(drawn)
     assert says_nothing(write(drawn), words)

@@ -1,13 +1,17 @@
 """Numbers of figures 4b, 11, 12 and of table 1, from tables written by hand."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import pipeline_lib.figures.fig04a_neuron_effects as fig04a
 import pipeline_lib.figures.fig04b_faithfulness_topk as fig04b
 import pipeline_lib.figures.fig11_faithfulness_heads as fig11
 import pipeline_lib.figures.fig12a_mlp0_effects as fig12a
 import pipeline_lib.figures.fig12b_mlp0_topk as fig12b
+import pipeline_lib.figures.fig_circuit_test as fig_circuit_test
 import pipeline_lib.figures.table01_faithfulness as table01
 from pipeline_lib import store
 
@@ -47,7 +51,32 @@ def inputs(tmp_path):
     one = table[table["a"] == 5].assign(operator="sub")
     for operator, rows in (("add", table), ("sub", one), ("div", table.iloc[:0])):
         store.write_table(tmp_path / f"{operator}.csv", rows)
-    return {"faithfulness": [str(tmp_path / f"{operator}.csv") for operator in OPERATORS]}
+        store.write_table(tmp_path / f"{operator}_tests.csv", circuit_test(len(rows) > 0))
+    names = {"faithfulness": "{}.csv", "tests": "{}_tests.csv"}
+    return {
+        key: [str(tmp_path / name.format(operator)) for operator in OPERATORS]
+        for key, name in names.items()
+    }
+
+
+def circuit_test(is_filled):
+    """A circuit better than three of four random sets, and than both that exist layer by layer."""
+    table = pd.DataFrame(
+        {
+            "kind": ["circuit", *["any"] * 4, *["layer"] * 2],
+            "set": [0, 0, 1, 2, 3, 0, 1],
+            "n_possible": [1, *[10**25] * 4, 2, 2],
+            "faithfulness": [0.9, 0.1, 0.2, 0.95, 0.3, 0.9, 0.5],
+            "low": 0.0,
+            "high": 1.0,
+            "ratio_of_means": 0.5,
+            "kl": [0.2, 1.0, 1.0, 1.0, 1.0, 0.2, 0.1],
+            "accuracy": 0.5,
+            "n_prompts": 3,
+            "n_undefined": 1,
+        }
+    )
+    return table if is_filled else table.iloc[:0]
 
 
 @pytest.mark.parametrize(
@@ -116,8 +145,39 @@ def test_table_of_circuits_with_areas_of_the_curve_over_heads(inputs, write, wor
     assert table.loc["add", "cmd"] == pytest.approx(0.25 * 0.75 + 0.75 * 0.25)
     assert table.loc["add", "cpr_low"] <= table.loc["add", "cpr"] <= table.loc["add", "cpr_high"]
     assert table.loc["sub", ["cpr_low", "cpr_high"]].tolist() == pytest.approx([0.625, 0.625])
-    assert "0.90 [0.80, 1.00]" in words_of(drawn)
+    words = " ".join(words_of(drawn).split())  # wide cells are wrapped
+    assert "0.90 [0.80, 1.00]" in words
+    # one of four drawn is better; the circuit is the better of the two that exist
+    assert table.loc["add", ["p_any", "p_layer"]].tolist() == [2 / 5, 0.5]
+    assert table.loc["add", ["p_kl_any", "p_kl_layer"]].tolist() == [1 / 5, 1.0]
+    assert "0.400 0.500 3 1" in words
     write(drawn)
+
+
+def test_circuits_among_random_sets(inputs, write, words_of):
+    drawn = fig_circuit_test.make(inputs, OPERATORS, {})
+    table = drawn.table.set_index(["operator", "kind"])
+    assert len(table.loc[("add", "any")]) == 4
+    assert set(table.loc[("add", "any"), "p"]) == {2 / 5}
+    assert set(table.loc[("sub", "layer"), "p"]) == {0.5}
+    assert set(table.loc[("add", "layer"), "p_kl"]) == {1.0}
+    assert "div" not in table.index
+    words = words_of(drawn)
+    assert "4 of about $10^{25}$, p = 0.400" in words
+    assert "2 of 2, p = 0.500" in words
+    assert "no evaluation prompts" in words
+    axes = drawn.figure.axes[0]
+    assert sorted(x for x, _ in axes.collections[1].get_offsets().tolist()) == [0.1, 0.2, 0.3, 0.95]
+    assert axes.lines[0].get_xdata()[0] == 0.9
+    write(drawn)
+
+
+def test_a_circuit_of_an_undefined_faithfulness_is_not_tested(inputs, words_of):
+    table = circuit_test(is_filled=True).assign(faithfulness=np.nan, low=np.nan, high=np.nan)
+    store.write_table(inputs["tests"][0], table)
+    drawn = fig_circuit_test.make({"tests": inputs["tests"][:1]}, OPERATORS[:1], {})
+    assert drawn.table["p"].isna().all()
+    assert "no evaluation prompts" in words_of(drawn)
 
 
 def test_an_operator_without_any_defined_faithfulness(inputs, write, words_of):
@@ -131,14 +191,26 @@ def test_an_operator_without_any_defined_faithfulness(inputs, write, words_of):
     write(fig11.make(inputs, OPERATORS, {}))
 
 
+def test_seeds_of_the_same_prompts_are_drawn_as_such(tmp_path):
+    """Effects that only the seed decides: four seeds of ten prompts, not forty prompts."""
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(size=(4, 1, 3))
+    effects = np.broadcast_to(seeds, (4, 10, 3)).reshape(40, 3)
+    found = fig04a.mean_rows("add", 0, effects, 4, "fig04a")
+    every = [seeds[list(drawn), 0].mean(axis=0) for drawn in product(range(4), repeat=4)]
+    for name, end in (("low", 0.025), ("high", 0.975)):
+        expected = np.quantile(every, end, axis=0)
+        assert found[name].to_numpy() == pytest.approx(expected, abs=0.12)
+    assert set(found["n_prompts"]) == {10}
+
+
 def test_effects_of_the_first_mlp_are_averaged_over_the_positions_before_the_last(study, write):
     drawn = fig12a.make({"attribution": study("attribution")}, OPERATORS, {})
     add = drawn.table[drawn.table["operator"] == "add"].set_index("neuron")
-    # (1 + 2 + 3) / 3 * n; the last position, 4 n, is not among them
+    # of two prompts with the effects n and 3 n, resampled
     assert add["mean_effect"].tolist() == [2.0 * n for n in range(10)]
-    # the deviation is 1 at every position, of two prompts
-    assert (add["high"] - add["mean_effect"]).to_numpy() == pytest.approx(1.959964 / 2**0.5)
-    assert (add["mean_effect"] - add["low"]).to_numpy() == pytest.approx(1.959964 / 2**0.5)
+    assert add["low"].tolist() == [1.0 * n for n in range(10)]
+    assert add["high"].tolist() == [3.0 * n for n in range(10)]
     assert set(add["layer"]) == {0}
     assert add.index[add["labelled"]].tolist() == [7, 8, 9]
     assert sorted(set(drawn.table["operator"])) == ["add", "sub"]

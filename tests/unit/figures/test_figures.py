@@ -1,5 +1,7 @@
 """Plotted numbers of every figure, by hand, on the small study of conftest.py."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,38 @@ def test_intervals_of_effects_resample_prompts_within_operators(study):
     low, high = np.quantile(np.repeat(draws, 100), [0.025, 0.975])
     assert (table["low"] == low).all()
     assert (table["high"] == high).all()
+
+
+def test_a_sign_is_that_of_a_clean_prompt_under_all_seeds(study):
+    """All 16 ways to flip the signs of four prompts, and Benjamini-Hochberg by sorting."""
+    effects = {op: fig02.read_effects(study("effects", [op])) for op in ("add", "sub")}
+    rng = np.random.default_rng(0)
+    for found in effects.values():
+        for seed in found.log_odds:
+            seed[...] = rng.normal(0.5, 1.0, size=seed.shape)
+    table = fig02.tabulate_localization(effects)
+    prompts = [np.mean(found.log_odds, axis=0) for found in effects.values()]
+    p = []
+    for cell in np.concatenate(prompts).reshape(4, -1).T:
+        sums = [abs(np.dot(signs, cell)) for signs in product((-1, 1), repeat=4)]
+        p.append(np.mean(np.array(sums) >= abs(cell.sum()) - 1e-9))
+    assert table["p"].to_numpy() == pytest.approx(p)
+    assert table["log_odds"].to_numpy() == pytest.approx(np.concatenate(prompts).mean(0).ravel())
+    ranked = sorted(p)
+    for row in table.to_dict("records"):
+        reached = [x * len(p) / (n + 1) for n, x in enumerate(ranked) if x >= row["p"] - 1e-12]
+        assert row["q"] == pytest.approx(min(reached))
+
+
+def test_cells_that_could_be_nothing_are_crossed_out(study):
+    drawn = fig02.make({"effects": study("effects")}, OPERATORS, {"dpi": 60})
+    table = drawn.table.assign(q=1.0)
+    table.loc[(table["component"] == "mlp") & (table["layer"] > 0), "q"] = 0.04
+    figure = fig02.draw_localization(table)
+    crosses = [len(axes.collections[0].get_offsets()) for axes in figure.axes[:2]]
+    assert crosses == [3 * 2, 4]
+    certain = fig02.draw_localization(table.assign(q=0.05))
+    assert not any(axes.collections for axes in certain.axes[:2])
 
 
 def test_means_of_minus_one_are_clipped_and_said(study, words_of):

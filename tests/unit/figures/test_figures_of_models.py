@@ -27,8 +27,13 @@ def test_summed_effects_are_those_of_all_positions(study, write):
     by_position = fig02.make({"effects": study("effects")}, OPERATORS, {}).table
     expected = by_position.groupby(["layer", "component"])["mean"].sum()
     assert table["mean"].to_numpy() == pytest.approx(expected[table.index].to_numpy())
-    # (1 + 2) / 2 of add and three times that of sub; both prompts of an operator are the same
-    assert table.loc[(2, "head_1"), ["mean", "low", "high"]].tolist() == [3.0, 3.0, 3.0]
+    # 1 and 2 of add's seeds and three times that of sub's; an operator's prompts are the same.
+    # The same seed is drawn twice by both with probability 1/16
+    assert table.loc[(2, "head_1"), ["mean", "low", "high"]].tolist() == [3.0, 2.0, 4.0]
+    # four prompts with one sign: 2 of the 16 ways to flip them; two cells of nine are not 0
+    assert table.loc[(2, "head_1"), ["log_odds", "p"]].tolist() == [-3.0, 0.125]
+    assert table.loc[(1, "head_1"), ["log_odds", "p", "q"]].tolist() == [0.0, 1.0, 1.0]
+    assert table.loc[(2, "head_1"), "q"] == 0.125 * 9 / 2
     assert table.loc[(2, "head_1"), "log1p"] == pytest.approx(np.log(4.0))
     assert set(table["n_operators"]) == {2}
     assert set(table["n_prompts"]) == {4}
@@ -47,12 +52,17 @@ def test_intervals_resample_the_prompts_within_each_operator(study):
         for seed in values.seeds:
             seed[...] = rng.normal(size=seed.shape)
     table = summed.tabulate_summed(effects)
-    # two prompts each: a mean lies between those of the smaller and of the larger ones
-    ends = [np.mean([s.sum(axis=1) for s in values.seeds], axis=0) for values in effects.values()]
-    lowest, highest = (np.mean([end(part, axis=0) for part in ends], axis=0).ravel()
-                       for end in (np.min, np.max))  # fmt: skip
-    assert table["low"].to_numpy() == pytest.approx(lowest)
-    assert table["high"].to_numpy() == pytest.approx(highest)
+    # every way to draw two seeds and two prompts of two, for both operators
+    ways = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    means = [
+        [np.stack(values.seeds)[list(s)][:, list(p)].mean(axis=(0, 1)) for s in ways for p in ways]
+        for values in effects.values()
+    ]
+    every = np.array([(a + b).sum(axis=0) / 2 for a in means[0] for b in means[1]])
+    expected = np.quantile(np.repeat(every, 8, axis=0), [0.025, 0.975], axis=0)
+    for end, values in zip(("low", "high"), expected, strict=True):
+        spread = every.std(axis=0).ravel()
+        assert (np.abs(table[end].to_numpy() - values.ravel()) < 0.3 * spread).all()
     assert (table["low"] < table["mean"]).all()
 
 

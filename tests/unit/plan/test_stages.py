@@ -6,9 +6,19 @@ import pytest
 from pipeline_lib.artifacts.maps import CHUNK
 from pipeline_lib.browse import effects
 from pipeline_lib.browse.page import MAX_BYTES
+from pipeline_lib.circuits import random_sets
 from pipeline_lib.figures.catalog import PAGES, figures_of
+from pipeline_lib.interventions import neurons
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
-from pipeline_lib.plan import Expected, assumptions, flops, make_plan
+from pipeline_lib.neurons.exact import STRATA
+from pipeline_lib.plan import (
+    Expected,
+    assumptions,
+    circuit_stages,
+    exact_stages,
+    flops,
+    make_plan,
+)
 from pipeline_lib.plan.browse_stages import PAGE_LIMIT, RESAMPLES
 from pipeline_lib.plan.checkpoint_stages import n_nodes as sampled_nodes
 from pipeline_lib.plan.circuit_stages import n_nodes
@@ -241,3 +251,41 @@ def test_an_operator_without_valid_prompts_costs_little(config):
 
 def test_a_disabled_study_plans_nothing(config):
     assert make_plan(config("arithmetic: {enabled: false}"), ROOT) == []
+
+
+def test_exact_neurons_cost_their_layers_above(plan):
+    """Two seeds of ten pairs; of a layer three strata of two neurons, or all of them."""
+    few = "arithmetic: {exact: {neurons: 2, prompts: 7}}"
+    sampled = plan(STUDY, few)
+    every = plan(STUDY, "arithmetic: {exact: {neurons: all, prompts: 7}}")
+    ranked = plan(STUDY, few, "arithmetic: {neurons: {ranking: exact}}")
+    shape, found = sampled.shape, [by_rule(p)["exact_neurons"].flops for p in (sampled, every)]
+    n_tokens = sampled.work.n_tokens
+    above = sum(
+        flops.suffix_flops(shape, n_tokens, layer, n_tokens - 1, "mlp")
+        for layer in range(shape.n_layers)
+    )
+    assert found[1] - found[0] == 2 * 7 * (shape.d_mlp - 6) * above
+    # a ranking by exact effects patches every neuron
+    assert by_rule(ranked)["exact_neurons"].flops == found[1]
+    assert exact_stages.LISTED == neurons.PATCHES_AT_ONCE
+    assert set(exact_stages.STRATUM_NAMES) == set(STRATA)
+
+
+def test_a_last_layers_patch_costs_its_logits_alone(plan):
+    shape = plan(STUDY).shape
+    last = flops.suffix_flops(shape, 5, shape.n_layers - 1, 4, "mlp")
+    assert last == flops.unembedding_flops(shape)
+
+
+def test_circuit_tests_grow_with_their_sets(plan):
+    few, many = (
+        by_rule(plan(STUDY, f"arithmetic: {{circuit_test: {{sets: {n}, prompts: 5}}}}"))[
+            "circuit_test"
+        ]
+        for n in (20, 60)
+    )
+    shape = plan(STUDY).shape
+    assert many.flops - few.flops == 5 * 2 * 40 * flops.ablation_flops(shape, 5, 0)
+    assert few.jobs == 1
+    assert circuit_stages.SETS_AT_ONCE == random_sets.SETS_AT_ONCE

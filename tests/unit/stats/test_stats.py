@@ -9,8 +9,13 @@ from pipeline_lib.stats import (
     benjamini_hochberg,
     bootstrap_mean_interval,
     bootstrap_ratio_interval,
+    flips_for,
+    nested_mean_interval,
+    nested_means,
+    nested_weights,
     permutation_p_value,
     resampled_means,
+    sign_flip_p_values,
     wilson_interval,
 )
 
@@ -140,3 +145,95 @@ def test_benjamini_hochberg_finds_as_few_as_it_says_where_nothing_is_there():
     families = [benjamini_hochberg(rng.uniform(size=20)) <= 0.1 for _ in range(2000)]
     # under the global null the false discovery rate is the share of families with any discovery
     assert np.mean([family.any() for family in families]) == pytest.approx(0.1, abs=0.02)
+
+
+def test_with_one_seed_the_nested_bootstrap_is_the_plain_one():
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    nested = nested_mean_interval(values[None], np.random.default_rng(1), n=20_000)
+    plain = bootstrap_mean_interval(values, np.random.default_rng(2), n=20_000)
+    assert np.array(nested) == pytest.approx(np.array(plain), abs=0.01)
+
+
+def test_seeds_of_the_same_prompts_do_not_count_as_more_prompts():
+    prompts = np.random.default_rng(0).normal(size=30)
+    once, ten = prompts[None], np.tile(prompts, (10, 1))
+    widths = [
+        np.subtract(*nested_mean_interval(values, np.random.default_rng(1), n=20_000)[::-1])
+        for values in (once, ten)
+    ]
+    assert widths[1] == pytest.approx(widths[0], rel=0.03)
+    flat = np.subtract(*bootstrap_mean_interval(ten.ravel(), np.random.default_rng(1))[::-1])
+    assert flat == pytest.approx(widths[0] / np.sqrt(10), rel=0.1)
+
+
+def test_the_nested_bootstrap_covers_a_mean_that_seeds_and_prompts_decide():
+    """Effects of seeds and of prompts add up: the interval is right in 95 % of repetitions."""
+    rng, covered = np.random.default_rng(0), []
+    for _ in range(300):
+        seeds, prompts = rng.normal(size=(12, 1)), rng.normal(size=(1, 40))
+        low, high = nested_mean_interval(seeds + prompts, rng, n=400)
+        covered.append(low < 0 < high)
+    # 12 seeds: a percentile interval is a little too narrow for a dozen
+    assert 0.88 < np.mean(covered) <= 0.97
+
+
+def test_nested_means_leave_out_what_is_not_finite():
+    values = np.array([[1.0, np.inf], [np.nan, np.nan]])
+    means = nested_means(values, np.random.default_rng(0), n=500)
+    assert set(means[~np.isnan(means)]) == {1.0}
+    assert np.isnan(means).any()
+    assert nested_mean_interval(values, np.random.default_rng(0)) == (1.0, 1.0)
+
+
+def test_nested_weights_add_up_and_keep_a_sample_under_all_its_seeds():
+    weights = nested_weights(3, 5, np.random.default_rng(0), n=50)
+    assert weights.shape == (50, 3, 5)
+    assert weights.sum(axis=(1, 2)) == pytest.approx(1.0)
+    for drawn in weights:
+        assert drawn == pytest.approx(np.outer(drawn.sum(axis=1), drawn.sum(axis=0)))
+
+
+def test_nothing_has_no_nested_interval():
+    low, high = nested_mean_interval(np.empty((2, 0, 4)), np.random.default_rng(0))
+    assert np.isnan([low, high]).all()
+    with pytest.raises(ValueError, match="empty"):
+        nested_means(np.empty((0, 3)), np.random.default_rng(0))
+
+
+def test_sign_flips_of_numbers_worked_out_by_hand():
+    # sums of +-1 +-2 +-4: 7 5 3 1 and their negatives; at least 5: 4 of 8
+    values = np.array([[1.0, 1.0], [2.0, -2.0], [-4.0, 4.0]])
+    found = sign_flip_p_values(np.abs(values), np.random.default_rng(0))
+    assert found.tolist() == [0.25, 0.25]
+    assert sign_flip_p_values(values, np.random.default_rng(0)).tolist() == [1.0, 0.75]
+
+
+def test_random_sign_flips_agree_with_all_of_them():
+    values = np.random.default_rng(3).normal(0.4, 1.0, size=(11, 6))
+    every = sign_flip_p_values(values, np.random.default_rng(0), n=2**11)
+    some = sign_flip_p_values(values, np.random.default_rng(0), n=2**11 - 1)
+    assert some == pytest.approx(every, abs=0.04)
+    assert len(set(every)) == 6
+    assert (every != some).any()
+
+
+def test_sign_flips_of_nothing_and_of_zeros():
+    rng = np.random.default_rng(0)
+    assert np.isnan(sign_flip_p_values(np.empty((0, 2)), rng)).all()
+    zeros = np.zeros((50, 2))
+    assert sign_flip_p_values(zeros, rng).tolist() == [1.0, 1.0]
+    zeros[0] = np.nan
+    assert sign_flip_p_values(zeros, rng, n=99).tolist() == [1.0, 1.0]
+    assert sign_flip_p_values(np.ones((50, 1)), rng, n=99).tolist() == [0.01]
+
+
+def test_sign_flip_p_values_are_uniform_where_nothing_is_there():
+    values = np.random.default_rng(1).laplace(size=(40, 2000))
+    p = sign_flip_p_values(values, np.random.default_rng(0), n=999)
+    assert [np.mean(p <= level) for level in (0.05, 0.5)] == pytest.approx([0.05, 0.5], abs=0.03)
+
+
+def test_enough_flips_for_one_discovery_among_many_tests():
+    assert flips_for(10) == 9_999
+    assert flips_for(10**7) == 99_999
+    assert 1000 / (1 + flips_for(1000)) <= 0.05
