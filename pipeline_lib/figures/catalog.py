@@ -23,6 +23,7 @@ FIGURES = (
     "fig15_neuron_iou",
     "embeddings",
     "heuristic_counts",
+    "fig_rivals",
     "table01_faithfulness",
     "table02_circuit_heads",
     "table03_accuracy",
@@ -56,8 +57,8 @@ OPERATOR_TABLES = {
 
 
 def figures_of_operator(operator: str) -> list[str]:
-    """Tables of one operator of a model: example neurons, their key and value vectors."""
-    return [OPERATOR_TABLES[operator], f"vectors_{operator}"]
+    """Tables of one operator of a model: example neurons, their vectors, what explains them."""
+    return [OPERATOR_TABLES[operator], f"vectors_{operator}", f"rivals_{operator}"]
 
 
 def figures_of(
