@@ -97,8 +97,8 @@ def waves(
 
 def fourier_candidates(
     operator: str, prompts: pd.DataFrame, periods: Sequence[int], sample: Sample
-) -> Candidates:
-    """All modes of an operator, as columns over some of its prompts (at least one).
+) -> tuple[tuple[FourierMode, ...], Candidates]:
+    """All modes of an operator, and their columns over some of its prompts (at least one).
 
     The frequencies of a number are those of the integers it spans over all ``prompts``.
     """
@@ -111,7 +111,7 @@ def fourier_candidates(
         modes += [FourierMode(target, 1 / f) for f in found.tolist()]
         parts.append(OfNumber(number[sample] - values[0], waves(values, found)))
     names, labels = [mode.name for mode in modes], [mode.label for mode in modes]
-    return Candidates(tuple(names), tuple(labels), 2, Columns(tuple(parts)))
+    return tuple(modes), Candidates(tuple(names), tuple(labels), 2, Columns(tuple(parts)))
 
 
 def heuristic_candidates(heuristics: Sequence[Heuristic], prompts: pd.DataFrame) -> Candidates:

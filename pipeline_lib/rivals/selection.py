@@ -29,12 +29,10 @@ def forward_selection(
     columns each. ``gram`` and ``products`` (with the map) are over the prompts to choose on.
     Stops early when no candidate explains anything more.
     """
-    left, taken = products.astype(np.float64), np.zeros((0, len(products)))
-    for column in range(n_start):
-        left, taken = _take(gram, left, taken, column)
+    left, taken = start_fit(gram, products, n_start)
     chosen: list[int] = []
     for _ in range(n_terms):
-        gain = _gains(gram, left, taken, n_start, width)
+        gain = gains(gram, left, taken, n_start, width)
         gain[chosen] = 0.0
         if not len(gain) or gain.max() <= 0:
             break
@@ -43,6 +41,16 @@ def forward_selection(
         for column in range(first, first + width):
             left, taken = _take(gram, left, taken, column)
     return chosen
+
+
+def start_fit(
+    gram: Gram, products: Float[np.ndarray, " column"], n_start: int
+) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, "step column"]]:
+    """A fit with the first ``n_start`` columns in it, as `_take` returns it."""
+    left, taken = products.astype(np.float64), np.zeros((0, len(products)))
+    for column in range(n_start):
+        left, taken = _take(gram, left, taken, column)
+    return left, taken
 
 
 def _take(
@@ -63,7 +71,7 @@ def _take(
     return left - row * (left[column] / np.sqrt(spare)), np.vstack([taken, row])
 
 
-def _gains(
+def gains(
     gram: Gram,
     left: Float[np.ndarray, " column"],
     taken: Float[np.ndarray, "step column"],

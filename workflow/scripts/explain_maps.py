@@ -3,12 +3,12 @@
 from pipeline_lib import store
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
-from pipeline_lib.rivals.study import explain_maps
+from pipeline_lib.rivals.study import explain_maps, write_spectra
 from pipeline_lib.rng import generator
 
 with job(snakemake.log[0]):
     operator, settings = snakemake.wildcards.operator, snakemake.params.settings
-    explained, chosen = explain_maps(
+    found = explain_maps(
         snakemake.input.maps,
         operator,
         HeuristicSettings.from_values(snakemake.params.types),
@@ -17,5 +17,7 @@ with job(snakemake.log[0]):
         periods=settings["periods"],
         rng=generator(settings["seed"], "explain_maps", operator),
     )
-    store.write_table(snakemake.output.explained, explained)
-    store.write_table(snakemake.output.chosen, chosen)
+    store.write_table(snakemake.output.explained, found.explained)
+    store.write_table(snakemake.output.chosen, found.chosen)
+    provenance = store.provenance(snakemake.wildcards, snakemake.params)
+    write_spectra(snakemake.output.spectra, found, provenance)

@@ -43,7 +43,7 @@ def rivals_of(operator, prompts):
         "heuristics": heuristic_candidates(
             enumerate_heuristics(operator, SETTINGS, prompts), prompts
         ),
-        "modes": fourier_candidates(operator, prompts, PERIODS, np.arange(len(prompts))),
+        "modes": fourier_candidates(operator, prompts, PERIODS, np.arange(len(prompts)))[1],
     }
 
 
@@ -225,10 +225,11 @@ def write_maps(path, prompts, maps):
 
 
 def explain(path, operator, n_prompts=1_000):
-    return explain_maps(
+    found = explain_maps(
         path, operator, SETTINGS, n_prompts=n_prompts, n_modes=2, periods=PERIODS,
         rng=generator(0, "explain_maps"),
     )  # fmt: skip
+    return found.explained, found.chosen
 
 
 def test_a_sample_of_the_prompts_tells_what_all_do(tmp_path):
