@@ -217,5 +217,5 @@ def _without(table: pd.DataFrame, left_out: Sequence[pd.DataFrame]) -> pd.DataFr
 
 def _joined(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
     """The tables that have rows, one after the other."""
-    filled = [part for part in parts if len(part)] or [pd.DataFrame(columns=columns)]
+    filled = [part for part in parts if len(part)] or [pd.DataFrame(columns=list(columns))]
     return pd.concat(filled, ignore_index=True)[list(columns)]
