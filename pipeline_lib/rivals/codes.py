@@ -12,7 +12,7 @@ from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.rivals.candidates import frequencies
 from pipeline_lib.rivals.helix import FIT_COLUMNS, fit_table, helix_basis, polynomial_basis
-from pipeline_lib.rivals.numbers import TOKENS, Encode, NumberStates, number_states
+from pipeline_lib.rivals.numbers import Encode, NumberStates, number_states
 from pipeline_lib.rivals.patching import (
     PATCH_COLUMNS,
     SubspacePatcher,
@@ -20,6 +20,7 @@ from pipeline_lib.rivals.patching import (
     other_prompts,
     recovery,
 )
+from pipeline_lib.rivals.places import N_RANDOM, PATCHED, TOKENS
 from pipeline_lib.rivals.spectra import null_spectra, number_spectrum
 from pipeline_lib.rivals.subspaces import (
     Subspace,
@@ -31,10 +32,6 @@ from pipeline_lib.rng import generator
 
 WHERE = ["operator", "position", "layer"]
 SPECTRUM_COLUMNS = [*WHERE, "period", "power", "null_low", "null_high", "null_largest"]
-PATCHED = ("operand1", "equals")
-"""Positions at which subspaces are patched, in pairs of prompts that differ in operand 1."""
-N_RANDOM = 5
-"""Random subspaces, over which their effect is averaged."""
 
 
 @dataclass(frozen=True)

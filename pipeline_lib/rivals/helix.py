@@ -110,7 +110,7 @@ def fit_table(
     }
     nulls: dict[str, list[float]] = {"other_periods": [], "shuffled": []}
     for _ in range(n_draws):
-        other = helix_basis(numbers, random_periods(np.ptp(numbers) + 1, len(periods), rng))
+        other = helix_basis(numbers, random_periods(int(np.ptp(numbers)) + 1, len(periods), rng))
         shuffled = basis[rng.permutation(len(basis))]
         for name, drawn in (("other_periods", other), ("shuffled", shuffled)):
             nulls[name].append(1 - held_out_errors(drawn, states, fold).sum() / total.sum())

@@ -11,13 +11,10 @@ from torch import Tensor
 from pipeline_lib.interventions.capture import iter_captured
 from pipeline_lib.interventions.hooks import EMBEDDED
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.rivals.places import COLUMNS, TOKENS
 from pipeline_lib.stimuli.arithmetic import some_prompts
 
 Encode = Callable[[pd.DataFrame], Int64[Tensor, "prompt pos"]]
-COLUMNS = {"operand1": "a", "operand2": "b", "equals": "answer"}
-"""Number of a prompt that is looked for at each position."""
-TOKENS = {"operand1": -4, "operand2": -2, "equals": -1}
-"""Column of each position, from the last."""
 
 
 @dataclass(frozen=True)

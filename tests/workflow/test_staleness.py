@@ -34,8 +34,10 @@ OVER_TRAINING = {"match_checkpoints", "fig10a_heuristic_overlap"} | CHECKPOINTS
 GALLERY = {"browse_neurons", "browse_snapshots"}
 MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING | GALLERY
 SCORING = {"score_heuristics", "score_checkpoint"} | MATCHING
+EXPLAINED = {"explain_maps", "fig_rivals", "neuron_rivals", "fig_neuron_spectra"}
+CODES = {"number_codes", "fig_spectra", "fig_helix"}
 VECTORS = {"mlp_vectors", "embeddings", "neuron_vectors"}
-RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING
+RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING | EXPLAINED
 PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
 CIRCUITS = (
@@ -110,6 +112,9 @@ def test_a_copied_project_is_up_to_date(project):
             {"number_maps", "fig13_mlp0_neurons", "browse_ov", "browse_snapshots"},
         ),
         ("{arithmetic: {embeddings: {prompts: 30}}}", VECTORS),
+        ("{arithmetic: {rivals: {n_modes: 2}}}", EXPLAINED),
+        ("{arithmetic: {rivals: {draws: 12}}}", CODES),
+        ("{arithmetic: {rivals: {periods: [2, 10]}}}", EXPLAINED | CODES),
         ("{arithmetic: {failures: {seed: 1}}}", {"failure_modes", "fig09_failure_modes"}),
         ("{arithmetic: {checkpoints: {per_layer: [5]}}}", CHECKPOINTS),
         ("{arithmetic: {checkpoints: {min_prompts: 2}}}", CHECKPOINT_FIGURES),
