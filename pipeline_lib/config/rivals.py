@@ -8,7 +8,7 @@ from pipeline_lib.config.base import Count, NonEmpty, OrderedItems, Section, See
 
 
 class RivalsSection(Section):
-    """Fourier modes and helices against heuristics (definitions 12)."""
+    """Fourier modes and helices against heuristics (definitions 15)."""
 
     prompts: Annotated[int, Field(ge=4, le=1_000_000)] = 20_000
     """Valid prompts per operator on which maps are explained; one half chooses, one half tests."""

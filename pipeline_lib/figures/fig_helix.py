@@ -1,4 +1,4 @@
-"""Do residuals write numbers as a helix: fits and patches by layer (definitions 12)."""
+"""Do residuals write numbers as a helix: fits and patches by layer (definitions 15)."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

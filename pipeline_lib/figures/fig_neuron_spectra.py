@@ -1,4 +1,4 @@
-"""Which periods neurons have: spectra of their maps over operands and answers (definitions 12)."""
+"""Which periods neurons have: spectra of their maps over operands and answers (definitions 15)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Heuristics against Fourier modes: variance of the maps that either explains (definitions 12)."""
+"""Heuristics against Fourier modes: variance of the maps that either explains (definitions 15)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Power spectra of the residuals of numbers, layer by layer (definitions 12)."""
+"""Power spectra of the residuals of numbers, layer by layer (definitions 15)."""
 
 from collections.abc import Sequence
 from typing import Any

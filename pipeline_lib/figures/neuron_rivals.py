@@ -1,4 +1,4 @@
-"""Table of an operator: what heuristics and modes explain of each neuron (definitions 12)."""
+"""Table of an operator: what heuristics and modes explain of each neuron (definitions 15)."""
 
 from collections.abc import Sequence
 from typing import Any

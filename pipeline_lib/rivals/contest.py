@@ -2,7 +2,7 @@
 
 Both rivals choose from hundreds of candidates, so what they explain is measured on prompts that
 neither the choice nor the fit has seen: chosen and fitted on one random half, tested on the other,
-then the other way round (definitions 12).
+then the other way round (definitions 15).
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """What a subspace carries: how far, patched alone, it moves the answer to another one.
 
 Pairs of prompts differ in operand 1 alone. At operand 1 or at "=", the component of the residual in
-a subspace is replaced by that of the other prompt (definitions 12).
+a subspace is replaced by that of the other prompt (definitions 15).
 """
 
 from collections.abc import Mapping, Sequence

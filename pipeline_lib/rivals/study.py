@@ -1,4 +1,4 @@
-"""The contest of heuristics and Fourier modes over the maps of one operator (definitions 12)."""
+"""The contest of heuristics and Fourier modes over the maps of one operator (definitions 15)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ steps: explain every map by a few heuristics, by a few modes, by both; spectra a
 
 
 rule explain_maps:
-    """Variance of every map that heuristics and Fourier modes explain (definitions 12)."""
+    """Variance of every map that heuristics and Fourier modes explain (definitions 15)."""
     input:
         maps="<arithmetic>/{model}/maps/{operator}.h5",
     output:
@@ -36,7 +36,7 @@ rule explain_maps:
 
 
 rule number_codes:
-    """Spectra and helix fits of the residuals of numbers, patches of subspaces (definitions 12)."""
+    """Spectra and helix fits of the residuals of numbers, patches of subspaces (definitions 15)."""
     input:
         manifest="<models>/{model}/manifest.json",
         context="<arithmetic>/{model}/prompts/context.json",
