@@ -107,7 +107,7 @@ def draw_spectra(table: pd.DataFrame, operators: Sequence[str], periods: Sequenc
                 below.set_axis_off()
                 continue
             for axes in (above, below):
-                for period in periods:
+                for period in (p for p in periods if p <= rows["period"].max()):
                     axes.axvline(period, color=MISSING, linewidth=0.6, zorder=0)
             _means(above, rows[rows["panel"] == "mean"])
             _strongest(below, rows[rows["panel"] == "strongest"])

@@ -108,7 +108,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, periods: Sequence[int], colours: Laye
     axes.axhline(
         largest, color=NEUTRAL, linestyle=":", linewidth=0.7, label="numbers shuffled: largest"
     )
-    for period in periods:
+    for period in (period for period in periods if span[0] <= period <= span[1]):
         axes.axvline(period, color=MISSING, linewidth=0.6, zorder=0)
     for layer, colour in colours.items():
         line = rows[rows["layer"] == layer].sort_values("period")

@@ -12,9 +12,10 @@ from pipeline_lib.plan import flops
 from pipeline_lib.plan.sizes import OperatorSizes
 from pipeline_lib.plan.stages import Stage, Work, model_stage, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
-from pipeline_lib.rivals.candidates import frequencies, mode_targets, number_of
+from pipeline_lib.rivals.candidates import mode_targets, number_of
 from pipeline_lib.rivals.contest import STARTS, fits
 from pipeline_lib.rivals.places import COLUMNS, N_RANDOM, PATCHED, TOKENS
+from pipeline_lib.rivals.waves import frequencies
 from pipeline_lib.stimuli.arithmetic import valid_prompts
 
 EXPLAINED_BYTES, CHOSEN_BYTES = 46, 68  # a row as text

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int, Int64
 
 from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
-from pipeline_lib.rivals.candidates import frequencies
 from pipeline_lib.rivals.helix import FIT_COLUMNS, fit_table, helix_basis, polynomial_basis
 from pipeline_lib.rivals.numbers import Encode, NumberStates, number_states
 from pipeline_lib.rivals.patching import (
@@ -28,6 +27,7 @@ from pipeline_lib.rivals.subspaces import (
     principal_subspace,
     random_subspace,
 )
+from pipeline_lib.rivals.waves import frequencies
 from pipeline_lib.rng import generator
 
 WHERE = ["operator", "position", "layer"]

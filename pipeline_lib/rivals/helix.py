@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from pipeline_lib.rivals.candidates import waves
+from pipeline_lib.rivals.waves import waves
 from pipeline_lib.stats import bootstrap_ratio_interval
 
 N_FOLDS = 5

@@ -1,23 +1,19 @@
-"""Power spectra: of the residuals of numbers, and of neurons' maps over the prompts.
+"""Power spectra of the residuals of numbers.
 
-Numbers may be missing (products skip primes) and valid prompts fill a triangle or a hyperbola, so
-there is no Fourier transform to take. The power of a period is what a cosine and a sine of it
-explain by least squares beside a constant and a straight trend, as a share of what those leave; on
-a whole grid of numbers that is the transform's power after removing the trend.
+Numbers may be missing (products skip primes), so there is no Fourier transform to take. The power
+of a period is what a cosine and a sine of it explain by least squares beside a constant and a
+straight line, as a share of what those leave; on a whole grid of numbers that is the transform's
+power after removing the line.
 """
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
-from pipeline_lib.rivals.candidates import Candidates, start_columns, waves
-from pipeline_lib.rivals.columns import Columns, Written
-from pipeline_lib.rivals.selection import gains, start_fit
+from pipeline_lib.rivals.waves import waves
 
 States = Float[np.ndarray, "number d_model"]
 Numbers = Int[np.ndarray, " number"]
 Found = Float[np.ndarray, " frequency"]
-Maps = Float[np.ndarray, "neuron prompt"]
 
 
 def number_spectrum(states: States, numbers: Numbers, found: Found) -> Float[np.ndarray, " period"]:
@@ -77,25 +73,3 @@ def _shares(
     flat = directions.transpose(0, 2, 1).reshape(-1, len(values))
     power = ((flat @ values) ** 2).sum(axis=1).reshape(-1, 2).sum(axis=1)
     return power / total
-
-
-def map_spectra(
-    maps: Maps, prompts: pd.DataFrame, modes: Candidates
-) -> Float[np.ndarray, "neuron mode"]:
-    """Share of each map's variance that each mode alone explains beside the trend in a and b.
-
-    Of what the trend leaves; NaN for a map without variance.
-    """
-    start = start_columns(prompts, trend=True)
-    columns = Columns((Written(start), *modes.columns.parts))
-    gram = columns.gram()
-    centred = maps.astype(np.float64) - maps.mean(axis=1, keepdims=True, dtype=np.float64)
-    products = columns.products(centred.T)
-    shares = np.full((len(maps), len(modes)), np.nan)
-    for neuron, values in enumerate(centred):
-        left, taken = start_fit(gram, products[:, neuron], start.shape[1])
-        fitted = np.linalg.lstsq(start, values, rcond=None)[0]
-        total = ((values - start @ fitted) ** 2).sum()
-        if np.ptp(maps[neuron]) > 0 and total > 0:
-            shares[neuron] = gains(gram, left, taken, start.shape[1], modes.width) / total
-    return shares

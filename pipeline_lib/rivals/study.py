@@ -14,7 +14,7 @@ from pipeline_lib.heuristics.enumeration import enumerate_heuristics
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.rivals.candidates import FourierMode, fourier_candidates, heuristic_candidates
 from pipeline_lib.rivals.contest import CHOSEN_COLUMNS, EXPLAINED_COLUMNS, contest
-from pipeline_lib.rivals.spectra import map_spectra
+from pipeline_lib.rivals.map_spectra import map_spectra
 
 KIND = "map_spectra"
 MAPS_KIND = "maps"  # not imported from the artifact's module, which loads torch

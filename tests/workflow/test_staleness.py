@@ -96,7 +96,7 @@ def test_a_copied_project_is_up_to_date(project):
             RANKING | CIRCUITS | {"fig04a_neuron_effects"},
         ),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
-        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING),
+        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING | CODES),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
         (of_the_model("{faithfulness: {late_share: 0.2}}"), CIRCUITS),
         (
@@ -159,7 +159,7 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "pipeline_lib/verification/sample.py",
             "np.divmod(",
             "np.divmod(0 + ",
-            VERIFICATION | PATCHING,
+            VERIFICATION | PATCHING | CODES,
         ),
         ("pipeline_lib/browse/templates/neurons.js", "const STEP = 50", "const STEP = 99", GALLERY),
         (

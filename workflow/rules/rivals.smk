@@ -1,6 +1,6 @@
 """Rivals: what else than heuristics may explain the neurons, Fourier modes and helices.
 
-inputs: the model, correct prompts, the maps of the top neurons
+inputs: the model, whose engine was tested, correct prompts, the maps of the top neurons
 outputs: data/arithmetic/{model}/rivals/{operator}_explained.csv, _chosen.csv and _spectra.h5,
          rivals/number_spectra.csv, number_fits.csv and number_patches.csv
 steps: explain every map by a few heuristics, by a few modes, by both; spectra and helix fits of the
@@ -41,6 +41,7 @@ rule number_codes:
         manifest="<models>/{model}/manifest.json",
         context="<arithmetic>/{model}/prompts/context.json",
         evaluation=get_per_operator("prompts/{operator}/evaluation.csv"),
+        verified="<arithmetic>/{model}/verification/checks.json",
     output:
         spectra="<arithmetic>/{model}/rivals/number_spectra.csv",
         fits="<arithmetic>/{model}/rivals/number_fits.csv",

@@ -18,7 +18,6 @@ from pipeline_lib.heuristics import (
 from pipeline_lib.rivals.candidates import (
     FourierMode,
     fourier_candidates,
-    frequencies,
     heuristic_candidates,
     start_columns,
 )
@@ -26,6 +25,7 @@ from pipeline_lib.rivals.columns import Columns, Written
 from pipeline_lib.rivals.contest import contest, fits
 from pipeline_lib.rivals.selection import forward_selection, halves, squared_errors
 from pipeline_lib.rivals.study import explain_maps
+from pipeline_lib.rivals.waves import frequencies
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import valid_prompts
 

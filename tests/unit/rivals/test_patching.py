@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pipeline_lib.interventions import capture
-from pipeline_lib.rivals.candidates import waves
 from pipeline_lib.rivals.codes import (
     SPECTRUM_COLUMNS,
     CodeSettings,
@@ -21,6 +20,7 @@ from pipeline_lib.rivals.subspaces import (
     principal_subspace,
     random_subspace,
 )
+from pipeline_lib.rivals.waves import waves
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import valid_prompts
 from tests.unit.interventions import naive

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline_lib.rivals.candidates import fourier_candidates, frequencies, number_of
+from pipeline_lib.rivals.candidates import fourier_candidates, number_of
 from pipeline_lib.rivals.helix import (
     N_FOLDS,
     component_errors,
@@ -15,7 +15,9 @@ from pipeline_lib.rivals.helix import (
     polynomial_basis,
     random_periods,
 )
-from pipeline_lib.rivals.spectra import map_spectra, null_spectra, number_spectrum
+from pipeline_lib.rivals.map_spectra import map_spectra
+from pipeline_lib.rivals.spectra import null_spectra, number_spectrum
+from pipeline_lib.rivals.waves import frequencies
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import valid_prompts
 
