@@ -18,8 +18,8 @@ from pipeline_lib.rivals.places import COLUMNS, N_RANDOM, PATCHED, TOKENS
 from pipeline_lib.rivals.waves import frequencies
 from pipeline_lib.stimuli.arithmetic import valid_prompts
 
-EXPLAINED_BYTES, CHOSEN_BYTES = 46, 68  # a row as text
-SPECTRUM_BYTES, FIT_BYTES, PATCH_BYTES = 125, 88, 96
+EXPLAINED_BYTES, CHOSEN_BYTES = 42, 62  # a row as text
+SPECTRUM_BYTES, FIT_BYTES, PATCH_BYTES = 113, 86, 89
 N_SUBSPACES = 4 + N_RANDOM
 N_FITS, N_PATCHED = 6, 5  # rows of a position and layer
 

@@ -381,7 +381,7 @@ RULES = {
     "attention": 0.02,
     "number_maps": 0.02,
     "mlp_vectors": 0.02,
-    "number_codes": 0.1,  # pairs with the same answer are not drawn; subspaces have few dimensions
+    "number_codes": 0.03,  # products with the directions of subspaces are left out
     "score_checkpoint": 0.01,
 }
 # Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer
