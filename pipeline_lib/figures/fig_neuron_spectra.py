@@ -13,6 +13,7 @@ from pipeline_lib import store
 from pipeline_lib.figures.reading import one_per_operator
 from pipeline_lib.figures.style import (
     MISSING,
+    NEUTRAL,
     PAGE,
     Drawn,
     message_figure,
@@ -27,6 +28,7 @@ from pipeline_lib.stats import bootstrap_mean_interval
 SPECTRA_KIND = "map_spectra"
 COLUMNS = [
     "operator", "panel", "layer", "neuron", "target", "period", "share", "low", "high", "neurons",
+    "noise",
 ]  # fmt: skip
 TARGETS = {
     "op1": ("operand 1", "#0072B2", "o"),
@@ -58,6 +60,7 @@ def tabulate_operators(files: Mapping[str, str]) -> pd.DataFrame:
                     artifact.coords("mode"),
                     artifact.read("period"),
                     artifact.read("share").astype(np.float64),
+                    artifact.read("noise"),
                 )
             )
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
@@ -69,11 +72,13 @@ def tabulate_spectra(
     targets: np.ndarray,
     periods: np.ndarray,
     share: np.ndarray,
+    noise: np.ndarray,
 ) -> pd.DataFrame:
     """What both panels show (`COLUMNS`).
 
     "mean": mean share of every mode over the neurons whose map has variance, with its 95 %
-    bootstrap interval; "strongest": of every such neuron, the mode with the largest share.
+    bootstrap interval and what white noise would have (noise); "strongest": of every such neuron,
+    the mode with the largest share.
     """
     alive = np.isfinite(share).all(axis=1) if share.size else np.zeros(len(share), dtype=bool)
     if not alive.any():
@@ -83,7 +88,7 @@ def tabulate_spectra(
     low, high = bootstrap_mean_interval(share, rng, n=500)
     mean = pd.DataFrame(
         {"target": targets, "period": periods, "share": share.mean(axis=0), "low": low}
-    ).assign(high=high, panel="mean", neurons=len(share))
+    ).assign(high=high, noise=noise, panel="mean", neurons=len(share))
     best = share.argmax(axis=1)
     strongest = neurons.assign(
         target=targets[best], period=periods[best], share=share.max(axis=1), panel="strongest"
@@ -115,9 +120,12 @@ def draw_spectra(table: pd.DataFrame, operators: Sequence[str], periods: Sequenc
         grid[1][0].set_ylabel("share of strongest mode")
         shown = [target for target in TARGETS if target in set(table["target"])]
         figure.legend(
-            [Line2D([], [], color=TARGETS[t][1], marker=TARGETS[t][2]) for t in shown],
-            [TARGETS[t][0] for t in shown],
-            loc="outside upper center", ncols=len(shown),
+            [
+                *(Line2D([], [], color=TARGETS[t][1], marker=TARGETS[t][2]) for t in shown),
+                Line2D([], [], color=NEUTRAL, linestyle=":", linewidth=0.7),
+            ],
+            [*(TARGETS[t][0] for t in shown), "white noise"],
+            loc="outside upper center", ncols=len(shown) + 1,
         )  # fmt: skip
         return figure
 
@@ -129,6 +137,7 @@ def _means(axes: Axes, rows: pd.DataFrame) -> None:
             ends = (line["low"].clip(lower=1e-6), line["high"])
             axes.fill_between(line["period"], *ends, color=colour, alpha=0.15, linewidth=0)
             axes.plot(line["period"], line["share"], color=colour, linewidth=0.7)
+    axes.axhline(rows["noise"].max(), color=NEUTRAL, linestyle=":", linewidth=0.7)
     axes.set(xscale="log", yscale="log")
     axes.set_ylim(bottom=max(1e-5, float(rows["share"].quantile(0.02)) / 2))
 

@@ -34,15 +34,14 @@ def explain_maps(work: Work) -> Stage:
     chosen = len(STARTS) * 3 * settings.n_modes
 
     def file_bytes(size: OperatorSizes) -> int:
-        modes = n_modes(work, size.operator)
-        names = sum(len(target) * n for target, n in modes.items())
-        spectra = Dataset((neurons, sum(modes.values())))
-        index = [Dataset((neurons,), "int64")] * 2 + [Dataset((sum(modes.values()),), "float64")]
-        texts = artifact_bytes([spectra, *index], ["x"] * sum(modes.values())) + names
-        return neurons * (rows * EXPLAINED_BYTES + chosen * CHOSEN_BYTES) + texts
+        targets = [t for t, n in n_modes(work, size.operator).items() for _ in range(n)]
+        spectra = Dataset((neurons, len(targets)))
+        index = [Dataset((neurons,), "int64")] * 2 + [Dataset((len(targets),), "float64")] * 2
+        texts = neurons * (rows * EXPLAINED_BYTES + chosen * CHOSEN_BYTES)
+        return texts + artifact_bytes([spectra, *index], targets)
 
-    columns = max(max(s.n_heuristics, 2 * sum(n_modes(work, s.operator).values()))
-                  for s in work.sizes)  # fmt: skip
+    modes = [2 * sum(n_modes(work, size.operator).values()) for size in work.sizes]
+    columns = max(*modes, *(size.n_heuristics for size in work.sizes))
     sampled = max(min(settings.prompts, size.n_valid) for size in work.sizes)
     return table_stage(
         "explain_maps",

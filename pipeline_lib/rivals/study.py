@@ -31,6 +31,8 @@ class Explained:
     chosen: pd.DataFrame
     modes: tuple[FourierMode, ...]
     spectra: Float[np.ndarray, "neuron mode"]
+    n_prompts: int
+    """Prompts of which all this was measured."""
 
 
 def explain_maps(
@@ -60,11 +62,16 @@ def explain_maps(
     modes, candidates = fourier_candidates(operator, prompts, periods, sample)
     rivals = {"heuristics": heuristic_candidates(heuristics, sampled), "modes": candidates}
     tables = contest(maps, sampled, neurons, rivals, n_modes=n_modes, rng=rng)
-    return Explained(neurons, *tables, modes, map_spectra(maps, sampled, candidates))
+    spectra = map_spectra(maps, sampled, candidates)
+    return Explained(neurons, *tables, modes, spectra, len(sampled))
 
 
 def write_spectra(path: str | Path, found: Explained, provenance: Mapping[str, Any]) -> None:
-    """Store the spectra: share [neuron, mode]; layer, neuron [neuron]; period, target [mode]."""
+    """Store the spectra: share [neuron, mode], the modes' targets being the axis's coordinates.
+
+    Beside them layer, neuron [neuron], period [mode] and noise [mode], the mean share of a map of
+    white noise: 2 of the dimensions that the trend leaves.
+    """
     arrays = {
         name: store.Array(found.neurons[name].to_numpy(np.int64), ("neuron",))
         for name in ("layer", "neuron")
@@ -72,13 +79,15 @@ def write_spectra(path: str | Path, found: Explained, provenance: Mapping[str, A
     arrays["share"] = store.Array(found.spectra.astype(np.float32), ("neuron", "mode"))
     periods = np.array([mode.period for mode in found.modes], dtype=np.float64)
     arrays["period"] = store.Array(periods, ("mode",))
+    noise = 2 / max(found.n_prompts - 3, 2)
+    arrays["noise"] = store.Array(np.full(len(periods), noise), ("mode",))
     coords = {"mode": np.array([mode.target for mode in found.modes], dtype=object)}
     store.write_artifact(path, KIND, arrays, coords=coords, provenance=provenance)
 
 
 def _nothing(neurons: pd.DataFrame) -> Explained:
     explained, chosen = (pd.DataFrame(columns=c) for c in (EXPLAINED_COLUMNS, CHOSEN_COLUMNS))
-    return Explained(neurons, explained, chosen, (), np.zeros((len(neurons), 0)))
+    return Explained(neurons, explained, chosen, (), np.zeros((len(neurons), 0)), 0)
 
 
 def _read_maps(

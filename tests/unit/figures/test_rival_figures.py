@@ -138,7 +138,7 @@ def test_table_of_an_operator_without_neurons(tmp_path, write, words_of):
 def spectra_file(path, share, modes):
     neurons = pd.DataFrame(KEYS[: len(share)], columns=["layer", "neuron"])
     nothing = pd.DataFrame()
-    write_spectra(path, Explained(neurons, nothing, nothing, modes, share), {})
+    write_spectra(path, Explained(neurons, nothing, nothing, modes, share, 203), {})
     return str(path)
 
 
@@ -154,6 +154,7 @@ def test_spectra_of_neurons(tmp_path, write, words_of):
     assert mean.loc[("sum", 2.0), "share"] == pytest.approx(0.35)
     assert mean.loc[("op1", 8.0), "share"] == pytest.approx(0.15)
     assert (mean["neurons"] == 2).all()
+    np.testing.assert_allclose(mean["noise"], 0.01)
     best = drawn.table[drawn.table["panel"] == "strongest"].set_index("neuron")
     assert best.loc[4, ["target", "period"]].tolist() == ["sum", 2.0]
     assert best.loc[9, ["target", "period"]].tolist() == ["op1", 8.0]

@@ -86,6 +86,15 @@ def test_map_spectra_are_shares_of_what_the_trend_leaves(operator):
     assert shares[0, other] == pytest.approx(1 - (less**2).sum() / (left**2).sum(), abs=1e-9)
 
 
+def test_noise_has_two_of_the_dimensions_of_a_map():
+    prompts = valid_prompts("add", min_operand=0, max_operand=20, max_number=99)
+    _, candidates = fourier_candidates("add", prompts, PERIODS, np.arange(len(prompts)))
+    noise = np.random.default_rng(0).normal(size=(300, len(prompts)))
+    both = [c for c, name in enumerate(candidates.names) if not name.endswith("_2")]
+    mean = map_spectra(noise, prompts, candidates)[:, both].mean()
+    assert mean == pytest.approx(2 / (len(prompts) - 3), rel=0.05)
+
+
 def test_basis_has_a_line_and_a_circle_for_each_period():
     basis = helix_basis(NUMBERS, PERIODS)
     assert basis.shape == (200, 1 + 1 + 2 + 2 + 2)  # no sine of period 2
