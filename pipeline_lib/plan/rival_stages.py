@@ -20,6 +20,7 @@ from pipeline_lib.stimuli.arithmetic import valid_prompts
 
 EXPLAINED_BYTES, CHOSEN_BYTES = 42, 62  # a row as text
 SPECTRUM_BYTES, FIT_BYTES, PATCH_BYTES = 113, 86, 89
+MODE_BYTES, PLOTTED_BYTES = 110, 650  # of a mode, of a neuron in two figures and a table
 N_SUBSPACES = 4 + N_RANDOM
 N_FITS, N_PATCHED = 6, 5  # rows of a position and layer
 
@@ -61,6 +62,15 @@ def n_modes(work: Work, operator: str) -> dict[str, int]:
         target: len(frequencies(int(number.max() - number.min()) + 1, periods))
         for target, number in spans.items()
     }
+
+
+def plotted_bytes(work: Work) -> int:
+    """Numbers behind the figures: spectra, fits and patches again, modes and neurons as text."""
+    modes = sum(sum(n_modes(work, size.operator).values()) for size in work.sizes)
+    neurons = (
+        len(work.sizes) * work.n_neurons * (PLOTTED_BYTES + 3 * work.study.rivals.n_modes * 25)
+    )
+    return round(number_codes(work).disk_bytes + modes * MODE_BYTES + neurons)
 
 
 def number_codes(work: Work) -> Stage:
