@@ -24,7 +24,7 @@ from pipeline_lib.rivals.candidates import (
 from pipeline_lib.rivals.columns import Columns, Written
 from pipeline_lib.rivals.contest import contest, fits
 from pipeline_lib.rivals.selection import forward_selection, halves, squared_errors
-from pipeline_lib.rivals.study import explain_maps
+from pipeline_lib.rivals.study import KIND, explain_maps, write_spectra
 from pipeline_lib.rivals.waves import frequencies
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import valid_prompts
@@ -225,35 +225,40 @@ def write_maps(path, prompts, maps):
 
 
 def explain(path, operator, n_prompts=1_000):
-    found = explain_maps(
+    return explain_maps(
         path, operator, SETTINGS, n_prompts=n_prompts, n_modes=2, periods=PERIODS,
         rng=generator(0, "explain_maps"),
     )  # fmt: skip
-    return found.explained, found.chosen
 
 
 def test_a_sample_of_the_prompts_tells_what_all_do(tmp_path):
     prompts = prompts_of("sub")[["a", "b", "answer"]]
     maps = np.stack([Modulo("result", 3, 1).members(prompts), prompts["a"] % 2]).astype(float)
     write_maps(tmp_path / "maps.h5", prompts, maps)
-    table, chosen = explain(tmp_path / "maps.h5", "sub", n_prompts=300)
+    found = explain(tmp_path / "maps.h5", "sub", n_prompts=300)
+    table, chosen = found.explained, found.chosen
+    assert found.n_prompts == 300
+    assert found.spectra.shape == (2, len(found.modes))
     one = table[(table["rival"] == "heuristics") & (table["terms"] == 1)]
     np.testing.assert_allclose(one["explained"], 1.0)
     assert {"result_mod_3_1", "op1_period_2"} <= set(chosen["name"])
 
 
-@pytest.mark.parametrize(("n_prompts", "n_neurons"), [(0, 0), (3, 2), (50, 0)])
+@pytest.mark.parametrize(("n_prompts", "n_neurons"), [(0, 0), (0, 2), (3, 2), (50, 0)])
 def test_too_little_gives_empty_tables(tmp_path, n_prompts, n_neurons):
     prompts = prompts_of("add")[["a", "b", "answer"]].head(n_prompts)
     write_maps(tmp_path / "maps.h5", prompts, np.ones((n_neurons, n_prompts)))
-    table, chosen = explain(tmp_path / "maps.h5", "add")
-    assert table.empty
-    assert chosen.empty
-    assert {"rival", "explained"} <= set(table.columns)
+    found = explain(tmp_path / "maps.h5", "add")
+    assert found.explained.empty
+    assert found.chosen.empty
+    assert {"rival", "explained"} <= set(found.explained.columns)
+    write_spectra(tmp_path / "spectra.h5", found, {})
+    with store.open_artifact(tmp_path / "spectra.h5", KIND) as artifact:
+        assert artifact.read("share").shape == (n_neurons, 0)
+        assert len(artifact.coords("mode")) == 0
 
 
 def test_a_handful_of_prompts_is_enough_to_run(tmp_path):
     prompts = prompts_of("add")[["a", "b", "answer"]].head(5)
     write_maps(tmp_path / "maps.h5", prompts, np.arange(5.0)[None])
-    table, _ = explain(tmp_path / "maps.h5", "add")
-    assert len(table) == 2 * len(fits(2))
+    assert len(explain(tmp_path / "maps.h5", "add").explained) == 2 * len(fits(2))
