@@ -25,6 +25,7 @@ from pipeline_lib.config.base import (
 from pipeline_lib.config.controls import CircuitTestSection, ExactSection
 from pipeline_lib.config.heuristics import HeuristicsSection
 from pipeline_lib.config.knockouts import CheckpointsSection, KnockoutsSection
+from pipeline_lib.config.rivals import RivalsSection
 
 HeadName = Annotated[str, Field(pattern=r"^L\d{1,4}H\d{1,4}$", examples=["L15H13"])]
 ModelName = Annotated[
@@ -241,6 +242,7 @@ class ArithmeticStudy(Section):
     heads: HeadsSection = HeadsSection()
     embeddings: EmbeddingsSection = EmbeddingsSection()
     heuristics: HeuristicsSection
+    rivals: RivalsSection = RivalsSection()
     failures: FailuresSection = FailuresSection()
     knockouts: KnockoutsSection
     checkpoints: CheckpointsSection = CheckpointsSection()

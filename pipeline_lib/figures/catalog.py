@@ -26,6 +26,10 @@ FIGURES = (
     "fig_stability",
     "embeddings",
     "heuristic_counts",
+    "fig_rivals",
+    "fig_neuron_spectra",
+    "fig_spectra",
+    "fig_helix",
     "table01_faithfulness",
     "table02_circuit_heads",
     "table03_accuracy",
@@ -81,8 +85,8 @@ def depends_on_rule(name: str) -> bool:
 
 
 def figures_of_operator(operator: str) -> list[str]:
-    """Tables of one operator of a model: example neurons, their key and value vectors."""
-    return [OPERATOR_TABLES[operator], f"vectors_{operator}"]
+    """Tables of one operator of a model: example neurons, their vectors, what explains them."""
+    return [OPERATOR_TABLES[operator], f"vectors_{operator}", f"rivals_{operator}"]
 
 
 def figures_of(

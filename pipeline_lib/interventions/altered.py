@@ -38,7 +38,8 @@ def altered_residuals(
     result = torch.empty(len(patches), model.d_model, device=device, dtype=model.dtype)
     for layer in patches.layer.unique().tolist():
         members = (patches.layer == layer).nonzero()[:, 0]
-        leaving = _in_layer(model, blocks[layer], clean, counterfactual, patches[members])
+        # nothing runs in layer -1, the embedding: it lies where the first layer does
+        leaving = _in_layer(model, blocks[max(layer, 0)], clean, counterfactual, patches[members])
         result[members.to(device)] = leaving.to(device)
     return result
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline_lib.interventions.batching import default_batch_size, run_batches
 from pipeline_lib.interventions.hooks import (
+    EMBEDDED,
     SITES,
     Site,
     check_finite,
@@ -78,10 +79,13 @@ def resolve_positions(positions: Sequence[int] | None, n_tokens: int) -> tuple[i
     return resolved
 
 
-def resolve_layers(layers: Sequence[int] | None, n_layers: int) -> tuple[int, ...]:
-    """Layer numbers: None means all."""
+def resolve_layers(
+    layers: Sequence[int] | None, n_layers: int, sites: Sequence[Site] = SITES
+) -> tuple[int, ...]:
+    """Layer numbers: None means all; `EMBEDDED` is one where ``sites`` is resid_post alone."""
     chosen = tuple(range(n_layers)) if layers is None else tuple(int(layer) for layer in layers)
-    if any(not 0 <= layer < n_layers for layer in chosen):
+    lowest = EMBEDDED if set(sites) == {"resid_post"} else 0
+    if any(not lowest <= layer < n_layers for layer in chosen):
         raise ValueError(f"layers {chosen} do not lie in a model of {n_layers}")
     return chosen
 
@@ -103,7 +107,7 @@ def iter_captured(
     False (then the caller counts them).
     """
     positions = resolve_positions(positions, tokens.shape[1])
-    layers = resolve_layers(layers, model.n_layers)
+    layers = resolve_layers(layers, model.n_layers, sites)
     batch_size = batch_size or default_batch_size(model, tokens.shape[1])
 
     def run(rows: slice) -> Activations:
@@ -204,7 +208,7 @@ def _no_prompts(
     keep_logits: bool,
 ) -> Activations:
     positions = resolve_positions(positions, tokens.shape[1])
-    layers = resolve_layers(layers, model.n_layers)
+    layers = resolve_layers(layers, model.n_layers, sites)
     widths: dict[Site, tuple[int, ...]] = {
         "z": (model.n_heads, model.d_head),
         "mlp_post": (model.d_mlp,),

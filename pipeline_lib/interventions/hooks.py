@@ -2,8 +2,8 @@
 
 z is the input of the attention's output projection, split by heads; mlp_post is the input of the
 MLP's output projection (after the product with the up-projection in gated MLPs); resid_post is the
-output of a decoder layer. An edit gets the site's tensor and returns its replacement, or None to
-leave it alone.
+output of a decoder layer, that of layer -1 what enters the first one. An edit gets the site's
+tensor and returns its replacement, or None to leave it alone.
 """
 
 import math
@@ -22,6 +22,9 @@ from pipeline_lib.models.loading import LanguageModel
 
 Site = Literal["z", "mlp_post", "resid_post"]
 SITES: tuple[Site, ...] = ("z", "mlp_post", "resid_post")
+
+EMBEDDED = -1
+"""The layer whose resid_post is the embedding, as it enters the first layer."""
 
 Edit = Callable[[Tensor], Tensor | None]
 
@@ -70,6 +73,8 @@ def on_site(model: LanguageModel, site: Site, layer: int, edit: Edit) -> Hook:
     """Hook of one site of one layer; the edit sees z as [row pos head d_head]."""
     if site == "mlp_post":
         return Hook(model.mlp_outs[layer], "input", edit)
+    if site == "resid_post" and layer == EMBEDDED:
+        return Hook(model.layers[0], "input", edit)
     if site == "resid_post":
         return Hook(model.layers[layer], "output", edit)
 

@@ -18,7 +18,8 @@ class Patches:
 
     ``position`` is one token position a patch, or several, at which it is made together.
     ``component`` is a head's number, ``n_heads`` for the MLP, or ``n_heads + 1`` for the residual
-    leaving the layer. ``neuron``, where given and not -1, restricts an MLP patch to one neuron.
+    leaving the layer, which layer -1 has too: what enters the first. ``neuron``, where given and
+    not -1, restricts an MLP patch to one neuron.
     """
 
     prompt: Indices

@@ -20,6 +20,8 @@ DOWNLOAD_BYTES_PER_SECOND = 1e8
 """Weights from the hub."""
 SCORE_SECONDS = 1e-7
 """Scoring one neuron on all heuristics, for each prompt of its map."""
+EXPLAIN_SECONDS = 0.05
+"""Explaining one neuron's map by heuristics and Fourier modes."""
 
 LIBRARY_BYTES = 400 * 10**6
 """Python, torch and transformers in memory."""

@@ -14,6 +14,7 @@ from pipeline_lib.plan import (
     head_stages,
     model_stages,
     probe_stages,
+    rival_stages,
     table_stages,
 )
 from pipeline_lib.plan.flops import Engine
@@ -40,6 +41,8 @@ STAGES = (
     model_stages.neuron_maps,
     table_stages.score_heuristics,
     table_stages.match_heuristics,
+    rival_stages.explain_maps,
+    rival_stages.number_codes,
     model_stages.knock_out_heuristics,
     model_stages.knock_out_prompts,
     circuit_stages.mean_activations,

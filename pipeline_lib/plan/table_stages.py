@@ -2,6 +2,7 @@
 
 from pipeline_lib.figures.catalog import CHECKPOINT_FIGURES, FIGURES, figures_of_operator
 from pipeline_lib.plan import assumptions as assumed
+from pipeline_lib.plan.rival_stages import plotted_bytes
 from pipeline_lib.plan.sizes import OperatorSizes
 from pipeline_lib.plan.stages import Stage, Work, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
@@ -123,6 +124,7 @@ def figures(work: Work) -> Stage:
     prompts = sum(size.n_valid for size in work.sizes)
     numbers = assumed.NUMBERS_BYTES * min(prompts, assumed.PLOTTED_PROMPTS)
     numbers += 2 * assumed.NEURON_BYTES * len(work.sizes) * work.shape.d_mlp
+    numbers += plotted_bytes(work)
     disk = n * assumed.FIGURE_BYTES + (pictures + numbers) * 7 / 3
     return table_stage("figures", jobs=n, disk_bytes=disk, library_bytes=assumed.DRAWING_BYTES)
 

@@ -14,7 +14,7 @@ from tests.project import copy_project, planned
 def test_jobs_are_those_of_the_dag(stages, tmp_path):
     jobs = Counter(planned(copy_project(tmp_path / "project")))
     figures = [rule for rule in jobs if rule.startswith(("fig", "table"))]
-    figures += ["heuristic_counts", "embeddings", "neuron_vectors"]
+    figures += ["heuristic_counts", "embeddings", "neuron_vectors", "neuron_rivals"]
     jobs["figures"] = sum(jobs.pop(rule) for rule in figures)
     assert {rule: stage.jobs for rule, stage in stages.items()} == jobs
 
@@ -35,6 +35,8 @@ FILES = {
     "neuron_maps": ["maps/*.h5"],
     "score_heuristics": ["heuristics/*_scores.h5"],
     "match_heuristics": ["heuristics/*_matches.csv"],
+    "explain_maps": ["rivals/*_explained.csv", "rivals/*_chosen.csv", "rivals/*_spectra.h5"],
+    "number_codes": ["rivals/number_*.csv"],
     "knock_out_heuristics": ["knockouts/*_by_heuristic.csv"],
     "knock_out_prompts": ["knockouts/*_by_prompt.csv"],
     "mean_activations": ["means.h5"],

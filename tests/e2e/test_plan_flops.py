@@ -38,6 +38,7 @@ from pipeline_lib.neurons.importance import first_layer
 from pipeline_lib.probing.answers import probe_answers
 from pipeline_lib.probing.tasks import sample_correct
 from pipeline_lib.probing.training import ProbeSettings
+from pipeline_lib.rivals.codes import CodeSettings, operator_codes
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import counterfactual_prompts, every_prompt, some_prompts
 from pipeline_lib.stimuli.context import PromptContext
@@ -314,6 +315,14 @@ def run(plan, study, model, finished_project, tmp_path_factory):
             provenance={},
         )
 
+    def codes(operator):
+        keys = ("periods", "prompts_per_number", "draws", "pairs", "seed")
+        chosen = settings.rivals.model_dump(include=set(keys))
+        evaluation, ids = prompts(operator, "evaluation"), context.answer_ids
+        return counted(
+            operator_codes, model, context.encode, ids, operator, evaluation, CodeSettings(**chosen)
+        )
+
     def at(step):
         """The weights of a checkpoint, and the folder of what was found with them."""
         if step == FINAL:
@@ -385,6 +394,7 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         "attention": attended,
         "number_maps": numbers,
         "mlp_vectors": vectors,
+        "number_codes": codes,
         "score_checkpoint": scored,
         "ablate_checkpoint": ablated,
         "mean_activations": all_means,
@@ -420,6 +430,7 @@ RULES = {
     "attention": 0.02,
     "number_maps": 0.02,
     "mlp_vectors": 0.02,
+    "number_codes": 0.03,  # products with the directions of subspaces are left out
     "score_checkpoint": 0.01,
 }
 # Sets that begin above the first late layer, or are empty, cost less; rare heuristics have fewer

@@ -34,11 +34,15 @@ OVER_TRAINING = {"match_checkpoints", "fig10a_heuristic_overlap"} | CHECKPOINTS
 GALLERY = {"browse_neurons", "browse_snapshots"}
 MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING | GALLERY
 SCORING = {"score_heuristics", "score_checkpoint"} | MATCHING
+EXPLAINED = {"explain_maps", "fig_rivals", "neuron_rivals", "fig_neuron_spectra"}
+CODES = {"number_codes", "fig_spectra", "fig_helix"}
 VECTORS = {"mlp_vectors", "embeddings", "neuron_vectors"}
 EXACT = {"exact_neurons", "fig_attribution_truth"}
 STABILITY = {"fig_stability"}
 CIRCUIT_TEST = {"circuit_test", "fig_circuit_test", "table01_faithfulness"}
-RANKING = {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING | STABILITY
+RANKING = (
+    {"rank_neurons", "neuron_maps", "fig15_neuron_iou"} | VECTORS | SCORING | STABILITY | EXPLAINED
+)
 PROBING = {"probe_answers", "fig03_probe_accuracy"}
 VERIFICATION = {"verify_engine", "table00_verification"}
 CIRCUITS = (
@@ -105,7 +109,7 @@ def test_a_copied_project_is_up_to_date(project):
             RANKING | CIRCUITS | {"fig04a_neuron_effects"},
         ),
         ("{arithmetic: {effects: {positions: [operand2, equals]}}}", PATCHING),
-        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING | EXACT),
+        ("{arithmetic: {verification: {patches: 20}}}", VERIFICATION | PATCHING | EXACT | CODES),
         ("{arithmetic: {seeds: [412, 42]}}", set()),
         (of_the_model("{faithfulness: {late_share: 0.2}}"), CIRCUITS),
         (
@@ -121,6 +125,9 @@ def test_a_copied_project_is_up_to_date(project):
             {"number_maps", "fig13_mlp0_neurons", "browse_ov", "browse_snapshots"},
         ),
         ("{arithmetic: {embeddings: {prompts: 30}}}", VECTORS),
+        ("{arithmetic: {rivals: {n_modes: 2}}}", EXPLAINED),
+        ("{arithmetic: {rivals: {draws: 12}}}", CODES),
+        ("{arithmetic: {rivals: {periods: [2, 10]}}}", EXPLAINED | CODES),
         ("{arithmetic: {failures: {seed: 1}}}", {"failure_modes", "fig09_failure_modes"}),
         ("{arithmetic: {checkpoints: {per_layer: [5]}}}", CHECKPOINTS),
         ("{arithmetic: {checkpoints: {min_prompts: 2}}}", CHECKPOINT_FIGURES),
@@ -165,7 +172,7 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
             "pipeline_lib/verification/sample.py",
             "np.divmod(",
             "np.divmod(0 + ",
-            VERIFICATION | PATCHING | EXACT,
+            VERIFICATION | PATCHING | EXACT | CODES,
         ),
         ("pipeline_lib/browse/templates/neurons.js", "const STEP = 50", "const STEP = 99", GALLERY),
         (

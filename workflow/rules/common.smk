@@ -95,6 +95,11 @@ def get_section(section, *keys):
     return settings
 
 
+def get_own_operator(wildcards):
+    """The wildcard's operator, as the only one of a figure."""
+    return [wildcards.operator]
+
+
 def get_model_settings(wildcards):
     """How the wildcard's model is loaded."""
     model = CONFIG.model(wildcards.model)

@@ -34,6 +34,16 @@ def test_layers_and_positions_are_a_selection(tiny_model, pairs):
     torch.testing.assert_close(some.mlp_post, every.mlp_post[:, [4, 1]][:, :, [2, 0]])
 
 
+def test_the_embedding_is_what_enters_the_first_layer(tiny_model, pairs):
+    found = capture(tiny_model, pairs.tokens, ("resid_post",), layers=[-1, 0])
+    with torch.no_grad():
+        states = tiny_model.hf(pairs.tokens, output_hidden_states=True).hidden_states
+    torch.testing.assert_close(found.resid_post[:, :, 0], states[0])
+    torch.testing.assert_close(found.resid_post[:, :, 1], states[1])
+    with pytest.raises(ValueError, match="layers"):
+        capture(tiny_model, pairs.tokens, ("z",), layers=[-1])
+
+
 def test_batches_join_to_the_whole(tiny_model, pairs):
     whole = capture(tiny_model, pairs.tokens)
     joined = capture(tiny_model, pairs.tokens, batch_size=3)
