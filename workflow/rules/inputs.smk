@@ -9,8 +9,10 @@ from pipeline_lib.checkpoints.names import FINAL
 
 
 def get_model_files(wildcards):
-    """The files that define the wildcard's model: a local folder's, or the record of a download."""
+    """The files that define the wildcard's model: a local folder's, or the record of its making."""
     model = CONFIG.model(wildcards.model)
+    if model.source == "planted":
+        return [f"data/models/{wildcards.model}/planted.json"]
     if model.source == "hub":
         return [f"data/models/{wildcards.model}/download.json"]
     return sorted(

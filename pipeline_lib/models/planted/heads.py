@@ -20,7 +20,8 @@ SHARPNESS = 2048.0
 COPIED = 1 / 32
 """Logits that the repeating decoy head adds to operand 2, in units of the stream."""
 
-Matrix = Float[np.ndarray, "out into"]
+In = Float[np.ndarray, "d_head d_model"]
+Out = Float[np.ndarray, "d_model d_head"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ def heads(decoys: int) -> tuple[PlantedHead, ...]:
     return (*HEADS, *(DECOY_HEADS if decoys else ()))
 
 
-def attention_weights(
-    stream: Stream, head: PlantedHead
-) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+def attention_weights(stream: Stream, head: PlantedHead) -> tuple[In, In, In, Out]:
     """Query, key, value [d_head, d_model] and output [d_model, d_head] of one head."""
     query, key = np.zeros((2, D_HEAD, D_MODEL))
     value, output = np.zeros((D_HEAD, D_MODEL)), np.zeros((D_MODEL, D_HEAD))

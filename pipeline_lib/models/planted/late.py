@@ -65,9 +65,7 @@ def planted_neuron(
     )
 
 
-def decoy_neuron(
-    stream: Stream, operator: str, form: Form, rng: np.random.Generator
-) -> LateNeuron:
+def decoy_neuron(stream: Stream, operator: str, form: Form, rng: np.random.Generator) -> LateNeuron:
     """A neuron without a heuristic, whose effect is a small share of a planted neuron's.
 
     ramp: linear in both operands. surface: silu(g(a, b)) u(a, b) with smooth g and u. lookup:

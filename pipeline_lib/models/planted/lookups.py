@@ -19,6 +19,9 @@ SATURATED = 128.0
 OFF = 128 * SATURATED
 """Taken from a ramp's gate under other operators; no ramp of theirs is as high."""
 
+SIGNS = {"add": 1, "sub": -1}
+"""Results that are sums of the operands, and the sign of the second one."""
+
 Weights = Float[np.ndarray, "neuron target"]
 Reads = Float[np.ndarray, "neuron d_model"]
 
@@ -47,11 +50,11 @@ def operator_banks(
     quotients = operator == "div"
     if quotients:
         table = np.concatenate([table, np.eye(N_QUOTIENTS, table.shape[1])])
-    makers = {"add": (_sums, 1), "sub": (_sums, -1), "div": (_quotients, 0)}
     banks = []
-    if operator in makers:
-        maker, sign = makers[operator]
-        banks.append(maker(stream, operator, table, sign))
+    if operator in SIGNS:
+        banks.append(_sums(stream, operator, table))
+    elif quotients:
+        banks.append(_quotients(stream, operator, table))
     banks.append(_same(stream, operator, np.pad(is_pair, (0, len(table) - len(is_pair)))))
     for place in np.flatnonzero(~summed & ~is_pair):
         banks.append(_products(stream, features[place], int(place), len(table)))
@@ -76,7 +79,7 @@ def _result_table(feature: Feature) -> Float[np.ndarray, " result"]:
 def _ramps(
     stream: Stream,
     operator: str,
-    slope: tuple[float, float],
+    slope: tuple[int, int],
     starts: Int[np.ndarray, " neuron"],
 ) -> tuple[Reads, Reads]:
     """Gates and ups of neurons max(0, slope_a a + slope_b b - start), silent elsewhere."""
@@ -87,19 +90,15 @@ def _ramps(
     return gate, np.tile(stream.one() / SATURATED, (len(starts), 1))
 
 
-def _sums(
-    stream: Stream, operator: str, table: Float[np.ndarray, "target result"], sign: int
-) -> Bank:
+def _sums(stream: Stream, operator: str, table: Float[np.ndarray, "target result"]) -> Bank:
     """Functions of a + b or a - b: second differences as weights of ramps from -1, 0, 1, ..."""
     top = int(plane(operator)["answer"].to_numpy()[valid(operator).ravel()].max())
     padded = np.pad(table[:, : top + 1], ((0, 0), (2, 0)))
     weights = np.diff(padded, n=2, axis=1).T
-    return Bank(*_ramps(stream, operator, (1, sign), np.arange(-1, top)), weights)
+    return Bank(*_ramps(stream, operator, (1, SIGNS[operator]), np.arange(-1, top)), weights)
 
 
-def _quotients(
-    stream: Stream, operator: str, table: Float[np.ndarray, "target result"], _: int
-) -> Bank:
+def _quotients(stream: Stream, operator: str, table: Float[np.ndarray, "target result"]) -> Bank:
     """Functions of a // b: first differences as weights of the steps a - q b >= 0."""
     table = table[:, :MAX_OPERAND]
     steps = np.diff(table, axis=1).T

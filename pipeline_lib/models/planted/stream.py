@@ -9,7 +9,7 @@ from jaxtyping import Float, Real
 from pipeline_lib.models.planted.settings import D_MODEL, MAX_NUMBER, MAX_OPERAND
 from pipeline_lib.stimuli.arithmetic import OPERATORS
 
-CONSTANT = 32
+CONSTANT = 32.0
 """What every token writes in the dimension that stands for a bias."""
 SQUARES = 16 * D_MODEL
 """Sum of squares of the stream where it is read: its root mean square is 4, exactly."""
