@@ -22,8 +22,8 @@ class RecoverySection(Section):
     seed: Seed = 42
     """Seed of the networks, and of the choice of prompts."""
     patched: Count = 24
-    """Correct prompts of each operator on which heads and MLPs are patched."""
+    """Pairs of prompts of each operator on which heads and MLPs are patched."""
     attributed: Count = 2_000
-    """Correct prompts of each operator, at most, on which neurons are attributed."""
+    """Pairs of prompts of each operator on which neurons are attributed."""
     multi_value_prompts: Count = 100
     """In place of `heuristics.types.multi_value_prompts`: the planted planes have few prompts."""

@@ -66,11 +66,14 @@ class Subject:
         return table[table["label"] == "correct"]
 
     def pairs(self, operator: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
-        """Up to ``n`` correct prompts with counterfactuals of all operators alike (a pair table).
+        """``n`` correct prompts with counterfactuals of all operators alike (a pair table).
 
-        Empty where nothing is answered right, or only one number by all operators.
+        Where there are fewer, each prompt comes several times, with other counterfactuals. Empty
+        where nothing is answered right, or only one number by all operators.
         """
-        clean = some_prompts(self.correct(operator), n, rng)
+        correct = self.correct(operator)
+        shuffled = some_prompts(correct, len(correct), rng)
+        clean = shuffled.iloc[np.arange(n if len(correct) else 0) % max(len(correct), 1)]
         filled = [table for name in OPERATORS if len(table := self.correct(name))]
         least = min(map(len, filled), default=0)
         pool = pd.concat([some_prompts(table, least, rng) for table in filled] or [clean])

@@ -47,8 +47,8 @@ OPERANDS: dict[str, tuple[str, ...]] = {
     ),
     "sub": (
         "op1_range_20_30", "op2_range_0_10", "both_range_10_20",
-        "op1_mod_3_0", "op2_mod_6_2", "both_mod_2_1",
-        "op1_pattern_xx5", "op2_pattern_xx1", "op1_value_35", "op2_value_4", "pair_same",
+        "op1_mod_3_0", "op2_mod_6_5", "both_mod_2_1",
+        "op1_pattern_xx2", "op2_pattern_xx8", "op1_value_15", "op2_value_15", "pair_same",
     ),
     "mul": (
         "op1_range_10_20", "op2_range_20_30", "both_range_0_10",
