@@ -41,6 +41,9 @@ CHECKPOINT_FIGURES = (
 STUDY_FIGURES = ("fig08_prompt_knockout_models",)
 """One for all models together, in the folder all_models."""
 
+PLANTED_FIGURES = ("planted_recovery",)
+"""Of networks built by hand, in the folder planted; on request only (`snakemake planted`)."""
+
 FIRST_FURTHER = 16
 """Number of the second model's own figure, as in the paper; the third model's is one more."""
 
