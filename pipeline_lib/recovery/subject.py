@@ -93,7 +93,8 @@ class Subject:
         """Maps of late neurons (columns layer, neuron) over all valid prompts of an operator."""
         prompts = self.labelled[operator]
         run = self.late(prompts, ("mlp_post",))
-        k_map = run.site("mlp_post")[:, 0, 0, neurons["neuron"].to_numpy(dtype=np.int64)]
+        chosen = neurons["neuron"].to_numpy(dtype=np.int64, copy=True)
+        k_map = run.site("mlp_post")[:, 0, 0, chosen]
         table = neurons[["layer", "neuron"]].reset_index(drop=True)
         logits = neuron_value_logits(self.model, table, self.numbers.number_ids)
         return Maps(table, prompts, np.ascontiguousarray(k_map.T.numpy()), logits)
