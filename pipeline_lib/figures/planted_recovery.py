@@ -34,10 +34,7 @@ COLUMNS = [
     "overlap",
 ]
 WHATS = ("localization", "attribution", "detection", "classification")
-AXES = {
-    "noise": "noise (map's deviation = 1)",
-    "superposition": "superposition (share of dimensions)",
-}
+AXES = ("noise", "superposition")
 # Okabe and Ito's, in the order in which rules appear; black where no matching takes part
 RULE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 SPREAD = 0.012
@@ -72,12 +69,12 @@ def draw_recovery(table: pd.DataFrame) -> Figure:
             return message_figure("no network was measured")
         figure = new_figure(PAGE, 3.6)
         grid = figure.subplots(len(AXES), len(WHATS), sharey=True, squeeze=False)
-        for (axis, label), row in zip(AXES.items(), grid, strict=True):
+        for axis, row in zip(AXES, grid, strict=True):
             other = next(name for name in AXES if name != axis)
             for what, axes in zip(WHATS, row, strict=True):
                 shown = table[(table["what"] == what) & (table[other] == 0)]
                 _panel(axes, shown, axis, colours)
-                axes.set_xlabel(label)
+                axes.set_xlabel(axis)
             row[0].set_ylabel("precision, recall")
         for what, axes in zip(WHATS, grid[0], strict=True):
             axes.set_title(what)
@@ -105,7 +102,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, axis: str, colours: dict[str, str]) -
         )  # fmt: skip
     axes.set_ylim(-0.04, 1.04)
     axes.set_xlim(-0.06 * width, 1.06 * width)
-    axes.set_xticks(np.unique(rows[axis]))
+    levels = np.unique(rows[axis])
+    axes.set_xticks(levels, [f"{level:g}" for level in levels])
     axes.tick_params(axis="x", rotation=90)
 
 
