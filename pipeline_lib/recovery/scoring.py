@@ -34,7 +34,8 @@ def tally_pairs(matches: pd.DataFrame, planted: pd.DataFrame, prompts: pd.DataFr
     """Pairs (neuron, heuristic) of a match table against the planted ones.
 
     Heuristics that are true of the same prompts (columns a, b, answer) are one heuristic: what
-    tells them apart lies outside these prompts.
+    tells them apart lies outside these prompts. So is a match from the bottom (column side): "low
+    where b >= 10" says the same as "high where b < 10".
     """
     return tally(_pairs(matches, prompts), _pairs(planted, prompts))
 
@@ -61,6 +62,11 @@ def precision_recall(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 def _pairs(table: pd.DataFrame, prompts: pd.DataFrame) -> set[tuple[int, bytes]]:
     names = table["heuristic"].unique().tolist()
-    members = {name: Heuristic.from_name(name).members(prompts).tobytes() for name in names}
-    pairs = zip(table["neuron"].tolist(), table["heuristic"].tolist(), strict=True)
-    return {(neuron, members[name]) for neuron, name in pairs}
+    members = {name: Heuristic.from_name(name).members(prompts) for name in names}
+    sides = table["side"] if "side" in table else ["top"] * len(table)
+    high = {
+        (name, side): (members[name] if side == "top" else ~members[name]).tobytes()
+        for name, side in set(zip(table["heuristic"], sides, strict=True))
+    }
+    rows = zip(table["neuron"].tolist(), table["heuristic"], sides, strict=True)
+    return {(neuron, high[name, side]) for neuron, name, side in rows}

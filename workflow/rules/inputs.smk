@@ -158,3 +158,20 @@ def get_of_every_model(path):
         )
 
     return inputs
+
+
+def get_recovery_table(noise, superposition):
+    """Counts of one network."""
+    return (
+        f"<arithmetic>/planted/recovery/noise{noise}_superposition{superposition}.csv"
+    )
+
+
+def get_recovery_tables(wildcards):
+    """Counts of all networks: noise without superposition, superposition without noise."""
+    cells = [(noise, 0.0) for noise in CONFIG.recovery.noise]
+    cells += [(0.0, superposition) for superposition in CONFIG.recovery.superposition]
+    return [
+        get_recovery_table(float(noise), float(superposition))
+        for noise, superposition in dict.fromkeys(cells)
+    ]

@@ -9,40 +9,6 @@ On request only: `snakemake --cores 2 planted`.
 """
 
 
-def get_recovery_table(noise, superposition):
-    """Counts of one network."""
-    return (
-        f"<arithmetic>/planted/recovery/noise{noise}_superposition{superposition}.csv"
-    )
-
-
-def get_recovery_tables(wildcards):
-    """Counts of all networks: noise without superposition, superposition without noise."""
-    cells = [(noise, 0.0) for noise in CONFIG.recovery.noise]
-    cells += [(0.0, superposition) for superposition in CONFIG.recovery.superposition]
-    return [
-        get_recovery_table(float(noise), float(superposition))
-        for noise, superposition in dict.fromkeys(cells)
-    ]
-
-
-def get_recovery_network(wildcards):
-    """Settings of the wildcards' network."""
-    cell = {
-        "noise": float(wildcards.noise),
-        "superposition": float(wildcards.superposition),
-    }
-    return cell | CONFIG.recovery.params("decoys", "seed")
-
-
-def get_recovery_limits(wildcards):
-    """What decides whether a neuron matches a heuristic of a planted network."""
-    return {
-        **STUDY.heuristics.params("kind", "threshold", "max_base_rate"),
-        **CONFIG.recovery.params("multi_value_prompts"),
-    }
-
-
 rule measure_recovery:
     """What patching, attribution and matching find of one planted network (definitions 12)."""
     output:

@@ -33,6 +33,15 @@ def test_heuristics_with_the_same_members_are_one():
     assert tally_pairs(found, planted, PROMPTS) == Tally(2, 2, 1)
 
 
+def test_low_on_a_heuristic_is_high_on_the_others():
+    planted = pairs((7, "op2_range_0_10"), (8, "op1_mod_2_0"))
+    found = pairs((7, "op2_range_10_40"), (8, "op1_mod_2_0")).assign(side="bottom")
+    assert tally_pairs(found, planted, PROMPTS) == Tally(2, 2, 1)
+    assert tally_pairs(found.assign(side="top"), planted, PROMPTS) == Tally(2, 2, 1)
+    both = pd.concat([found.iloc[:1], pairs((7, "op2_range_0_10")).assign(side="top")])
+    assert tally_pairs(both, planted, PROMPTS) == Tally(2, 1, 1)
+
+
 def test_a_heuristic_counts_for_its_neuron_only():
     planted = pairs((7, "op1_value_3"), (8, "op2_value_3"))
     assert tally_pairs(pairs((8, "op1_value_3")), planted, PROMPTS) == Tally(2, 1, 0)
