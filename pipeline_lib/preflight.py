@@ -20,6 +20,8 @@ def check_workspace(config: Config, folder: Path) -> None:
         model = config.model(name)
         if model.source == "local":
             problems += _model_problems(folder / model.path, name)
+        if model.source == "planted":
+            problems += _occupied(folder / "data" / "models" / name, name)
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -46,6 +48,16 @@ def _folder_problems(folder: Path) -> Iterator[BagpipeError]:
                 where=existing,
                 hint="Change its permissions or choose another working folder (--directory).",
             )
+
+
+def _occupied(folder: Path, name: str) -> Iterator[BagpipeError]:
+    """A folder that holds another model would lose its weights to the planted one."""
+    if any(folder.glob("*.safetensors")) and not (folder / "planted.json").exists():
+        yield ModelError(
+            "the folder of a planted model holds another model",
+            where=f"models.{name}: {folder}",
+            hint="Give the planted model another name.",
+        )
 
 
 def _model_problems(folder: Path, name: str) -> Iterator[BagpipeError]:

@@ -1,4 +1,4 @@
-"""Evidence and scores of maps that are not supposed to implement a heuristic (definitions 10).
+"""Evidence and scores of maps that are not supposed to implement a heuristic (definitions 17).
 
 One table (`NULL_COLUMNS`) per operator; a direction's "neuron" is its number in the layer. The maps
 themselves are not kept: they are as large as those of the neurons that are analysed.

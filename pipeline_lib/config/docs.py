@@ -9,6 +9,7 @@ from pipeline_lib.config.root import Config
 from pipeline_lib.config.schema import Node, SchemaTree, dotted
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MODELS = ("LocalModel", "HubModel", "PlantedModel")
 TABLE_MARKERS = ("<!-- keys:begin -->", "<!-- keys:end -->")
 
 
@@ -17,9 +18,9 @@ def json_schema() -> Node:
     schema = Config.model_json_schema(mode="validation")
     definitions = schema["$defs"]
     for name, node in (("Config", schema), *definitions.items()):
-        if name not in ("LocalModel", "HubModel", "ModelSizes", "ExamplePrompt"):
+        if name not in (*MODELS, "ModelSizes", "ExamplePrompt"):
             node.pop("required", None)
-    for name in ("LocalModel", "HubModel"):
+    for name in MODELS:
         override = definitions[name]["properties"]["arithmetic"]
         definitions[name]["properties"]["arithmetic"] = {
             "$ref": "#/$defs/ArithmeticStudy",

@@ -76,7 +76,7 @@ class HeuristicTypes(Section):
 
 
 class CalibrationSection(Section):
-    """Nulls that a neuron has to pass under the rule `fdr` (definitions 10)."""
+    """Nulls that a neuron has to pass under the rule `fdr` (definitions 17)."""
 
     nulls: Annotated[
         Items[Literal["surrogate", "low_effect", "direction", "untrained"]], NonEmpty

@@ -1,4 +1,4 @@
-"""Where models come from: a folder of the project, or a repository of the Hugging Face hub."""
+"""Where models come from: a folder of the project, a repository of the hub, or built by hand."""
 
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from pipeline_lib.checkpoints.names import FINAL
-from pipeline_lib.config.base import Conflict, Count, Items, Section
+from pipeline_lib.config.base import Conflict, Count, Items, Section, Seed
 
 
 def _not_final(name: str) -> str:
@@ -140,5 +140,36 @@ class HubModel(_Model):
         return self.model_copy(update={"revision": checkpoint})
 
 
-ModelSettings = Annotated[LocalModel | HubModel, Field(discriminator="source")]
+class PlantedModel(_Model):
+    """A network built by hand that computes with known heuristics, to test methods on."""
+
+    source: Literal["planted"]
+    """Kind of source."""
+    noise: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Deviation of the noise on every late neuron's map, relative to the map's own."""
+    superposition: Annotated[float, Field(ge=0, le=0.95)] = 0.0
+    """Share of the dimensions taken from the features that late neurons read."""
+    decoys: Annotated[int, Field(ge=0, le=64)] = 12
+    """Late neurons of each operator without a heuristic; with 0, no decoy heads either."""
+    seed: Seed = 42
+    """Seed of decoys, noise, feature directions and the places of the neurons."""
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What identifies the model: source and the settings it is built with."""
+        return self.params("source", *PLANTED_KEYS)
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Nothing was trained."""
+        if self.checkpoints:
+            names = list(self.checkpoints)
+            yield Conflict("checkpoints", names, "a planted network has no training checkpoints")
+
+    def at(self, checkpoint: str) -> "PlantedModel":
+        """The model itself: `conflicts` refuses checkpoints."""
+        return self
+
+
+PLANTED_KEYS = ("noise", "superposition", "decoys", "seed")
+ModelSettings = Annotated[LocalModel | HubModel | PlantedModel, Field(discriminator="source")]
 """One entry under `models`."""

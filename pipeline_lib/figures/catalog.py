@@ -65,6 +65,9 @@ BY_RULE = frozenset(
 )
 """Those that depend on which neurons match heuristics, and so exist under both rules."""
 
+PLANTED_FIGURES = ("planted_recovery",)
+"""Of networks built by hand, in the folder planted; on request only (`snakemake planted`)."""
+
 FIRST_FURTHER = 16
 """Number of the second model's own figure, as in the paper; the third model's is one more."""
 

@@ -13,6 +13,7 @@ from pipeline_lib.plan import (
     exact_stages,
     head_stages,
     model_stages,
+    planted_stages,
     probe_stages,
     rival_stages,
     table_stages,
@@ -24,6 +25,7 @@ from pipeline_lib.plan.stages import Stage, Work
 
 STAGES = (
     table_stages.fetch_model,
+    planted_stages.plant_model,
     table_stages.describe_model,
     table_stages.prompt_context,
     model_stages.label_prompts,
@@ -120,6 +122,7 @@ def describe(
         dtype=model.dtype,
         gpus=model.gpus,
         is_hub=model.source == "hub",
+        is_planted=model.source == "planted",
         weight_file_bytes=weight_file_bytes,
         study=study,
         sizes=sizes,

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline_lib.config import Config, HubModel, LocalModel
+from pipeline_lib.config import Config, HubModel, LocalModel, PlantedModel
 from pipeline_lib.config.models import ModelSizes
 from pipeline_lib.errors import ModelError, TokenizerError
 from pipeline_lib.models.architectures import ModelShape, read_model_shape
+from pipeline_lib.models.planted.network import model_shape
+from pipeline_lib.models.planted.settings import MAX_NUMBER
 
 LIMIT = 9_999
 
@@ -20,6 +22,8 @@ def find_shape(config: Config, name: str, root: Path) -> tuple[ModelShape, int, 
     the ``shape`` block contradicts the model's config.json.
     """
     settings = config.model(name)
+    if isinstance(settings, PlantedModel):
+        return model_shape(), MAX_NUMBER, _weight_bytes(root / "data" / "models" / name)
     sizes = None if isinstance(settings, LocalModel) else settings.shape
     folder = next(filter(Path.is_dir, _folders(settings, name, root)), None)
     if folder is None or not (folder / "config.json").exists():
@@ -29,8 +33,12 @@ def find_shape(config: Config, name: str, root: Path) -> tuple[ModelShape, int, 
     shape = read_model_shape(folder)
     if sizes is not None:
         _check_agreement(sizes, shape, name, folder)
-    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    return shape, _max_number(folder, sizes), weights or None
+    return shape, _max_number(folder, sizes), _weight_bytes(folder)
+
+
+def _weight_bytes(folder: Path) -> int | None:
+    """Bytes of the weight files; None where there are none yet."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) or None
 
 
 def from_sizes(sizes: ModelSizes) -> ModelShape:

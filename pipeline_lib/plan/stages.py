@@ -61,6 +61,8 @@ class Work:
     """Training checkpoints that are studied beside the model."""
     n_models: int = 1
     """Sets of weights that are described: the model's, and those of its checkpoints."""
+    is_planted: bool = False
+    """Whether a rule of this run builds the model."""
     engine: Engine = assumed.ENGINE
     expected: assumed.Expected = assumed.EXPECTED
 

@@ -63,3 +63,18 @@ def test_an_unwritable_folder_is_found(folder, monkeypatch):
     with pytest.raises(BagpipeError, match="cannot be written"):
         check_workspace(config("whole"), folder)
     assert issubclass(DiskError, BagpipeError)
+
+
+def planted(name):
+    raw = {"models": {name: {"source": "planted"}}, "arithmetic": {"models": [name]}}
+    return load_config(raw, presets=ROOT / "config" / "presets")
+
+
+def test_a_planted_model_never_takes_the_folder_of_another(folder):
+    models = folder / "data" / "models"
+    shutil.copytree(folder / "whole", models / "trained")
+    check_workspace(planted("new"), folder)
+    with pytest.raises(ModelError, match=r"holds another model[\s\S]*models.trained"):
+        check_workspace(planted("trained"), folder)
+    (models / "trained" / "planted.json").write_text("{}")
+    check_workspace(planted("trained"), folder)

@@ -24,7 +24,8 @@ def paper() -> Config:
 
 def test_every_model_of_the_paper_has_a_file_of_its_own(paper):
     assert list(paper.arithmetic.models) == MODELS
-    assert sorted(MODELS) == sorted(file.stem for file in ROOT.glob("config/models/*.yaml"))
+    files = {file.stem for file in ROOT.glob("config/models/*.yaml")}
+    assert files - {"planted"} == set(MODELS)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -136,6 +136,7 @@ def test_a_copied_project_is_up_to_date(project):
             {"score_checkpoint"} | OVER_TRAINING,
         ),
         ("{arithmetic: {checkpoints: {enabled: false}}}", set()),
+        ("{recovery: {noise: [3]}}", set()),
         ("{arithmetic: {enabled: false}}", set()),
         ("{}", set()),
     ],

@@ -1,4 +1,4 @@
-"""Calibration: which neurons match heuristics better than chance (definitions 10).
+"""Calibration: which neurons match heuristics better than chance (definitions 17).
 
 inputs: the maps and scores of the top neurons, the model, attribution
 outputs: data/arithmetic/{model}/calibration/{operator}_nulls.csv, _neurons.csv, _links.csv, and
@@ -9,7 +9,7 @@ steps: measure maps that should match nothing, compare every neuron with them an
 
 
 rule null_evidence:
-    """Evidence of neurons without effect, random directions and an untrained model (definitions 10)."""
+    """Evidence of neurons without effect, random directions and an untrained model (definitions 17)."""
     input:
         manifest="<models>/{model}/manifest.json",
         context="<arithmetic>/{model}/prompts/context.json",
@@ -45,7 +45,7 @@ rule null_evidence:
 
 
 rule calibrate_heuristics:
-    """Evidence of every top neuron for heuristics, against surrogates and nulls (definitions 10)."""
+    """Evidence of every top neuron for heuristics, against surrogates and nulls (definitions 17)."""
     input:
         context="<arithmetic>/{model}/prompts/context.json",
         maps="<arithmetic>/{model}/maps/{operator}.h5",
@@ -78,7 +78,7 @@ rule calibrate_heuristics:
 
 
 rule classify_neurons:
-    """The heuristics of the neurons that pass the false discovery rate (definitions 10)."""
+    """The heuristics of the neurons that pass the false discovery rate (definitions 17)."""
     input:
         context="<arithmetic>/{model}/prompts/context.json",
         scores="<arithmetic>/{model}/heuristics/{operator}_scores.h5",

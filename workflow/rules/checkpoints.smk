@@ -91,7 +91,7 @@ rule match_checkpoints:
 
 
 rule classify_checkpoints:
-    """The heuristics of every checkpoint's neurons above the final model's cut (definitions 10)."""
+    """The heuristics of every checkpoint's neurons above the final model's cut (definitions 17)."""
     input:
         context="<arithmetic>/{model}/prompts/context.json",
         scores=get_per_checkpoint("{operator}_scores.h5"),

@@ -174,3 +174,20 @@ def get_settings_over_training(*keys):
         return {**found, "checkpoints": get_checkpoints(wildcards)}
 
     return settings
+
+
+def get_recovery_network(wildcards):
+    """Settings of the wildcards' network."""
+    cell = {
+        "noise": float(wildcards.noise),
+        "superposition": float(wildcards.superposition),
+    }
+    return cell | CONFIG.recovery.params("decoys", "seed")
+
+
+def get_recovery_limits(wildcards):
+    """What decides whether a neuron matches a heuristic of a planted network."""
+    return {
+        **STUDY.heuristics.params("kind", "threshold", "max_base_rate"),
+        **CONFIG.recovery.params("multi_value_prompts"),
+    }

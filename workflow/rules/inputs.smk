@@ -9,8 +9,10 @@ from pipeline_lib.checkpoints.names import FINAL
 
 
 def get_model_files(wildcards):
-    """The files that define the wildcard's model: a local folder's, or the record of a download."""
+    """The files that define the wildcard's model: a local folder's, or the record of its making."""
     model = CONFIG.model(wildcards.model)
+    if model.source == "planted":
+        return [f"data/models/{wildcards.model}/planted.json"]
     if model.source == "hub":
         return [f"data/models/{wildcards.model}/download.json"]
     return sorted(
@@ -195,3 +197,20 @@ def get_of_every_model(path):
         )
 
     return inputs
+
+
+def get_recovery_table(noise, superposition):
+    """Counts of one network."""
+    return (
+        f"<arithmetic>/planted/recovery/noise{noise}_superposition{superposition}.csv"
+    )
+
+
+def get_recovery_tables(wildcards):
+    """Counts of all networks: noise without superposition, superposition without noise."""
+    cells = [(noise, 0.0) for noise in CONFIG.recovery.noise]
+    cells += [(0.0, superposition) for superposition in CONFIG.recovery.superposition]
+    return [
+        get_recovery_table(float(noise), float(superposition))
+        for noise, superposition in dict.fromkeys(cells)
+    ]

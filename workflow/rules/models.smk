@@ -1,8 +1,8 @@
-"""Models: fetch those of a hub, and describe every model once.
+"""Models: fetch those of a hub, build planted ones, and describe every model once.
 
-inputs: a Hugging Face folder (shipped, local, or downloaded here)
-outputs: data/models/{model}/manifest.json: source, checksums, shape
-steps: download (hub models only), read the config and hash the weights
+inputs: a Hugging Face folder (shipped, local, downloaded or built here)
+outputs: data/models/{model}/manifest.json: source, checksums, shape; what is planted where
+steps: download (hub models only) or build (planted ones), read the config and hash the weights
 """
 
 
@@ -26,6 +26,30 @@ rule fetch_model:
         "Downloading {wildcards.model}"
     script:
         "../scripts/fetch_model.py"
+
+
+rule plant_model:
+    """Build a network whose heads and heuristics are known, with tables of them (definitions 16)."""
+    output:
+        record="<models>/{model}/planted.json",
+        neurons="<models>/{model}/planted_neurons.csv",
+        heads="<models>/{model}/planted_heads.csv",
+    log:
+        "logs/plant_model/{model}.log",
+    benchmark:
+        "logs/benchmarks/plant_model/{model}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        source=get_model_source,
+        code=get_code("plant_model"),
+    message:
+        "Building {wildcards.model}"
+    script:
+        "../scripts/plant_model.py"
 
 
 rule describe_model:

@@ -1,4 +1,4 @@
-"""Which heuristics a neuron implements, and how surely (definitions 10).
+"""Which heuristics a neuron implements, and how surely (definitions 17).
 
 A chain starts with the heuristic that explains most of the neuron's map beyond its trend. What it
 explains joins the trend, and the next link is the heuristic that explains most of the rest. So a

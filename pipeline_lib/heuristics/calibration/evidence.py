@@ -1,4 +1,4 @@
-"""How much of a map one heuristic explains that no smooth surface explains (definitions 10).
+"""How much of a map one heuristic explains that no smooth surface explains (definitions 17).
 
 The statistic is the squared partial correlation of the map with the heuristic's indicator, both
 freed of a smooth trend: polynomials up to the third degree in the operands and in the result. A

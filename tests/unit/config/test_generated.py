@@ -14,6 +14,7 @@ from pipeline_lib.config import json_schema, load_config, merge, read_presets, r
 from pipeline_lib.config.training import TinyArithTraining
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.heuristics.settings import AUTHORS, PAPER, HeuristicSettings
+from pipeline_lib.models.planted.settings import PlantedSettings
 from pipeline_lib.models.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[3]
@@ -63,6 +64,15 @@ def test_training_settings_are_those_of_the_training_room():
     assert TrainingSettings(**{**plain, "checkpoints": tuple(plain["checkpoints"])}) == (
         TrainingSettings()
     )
+
+
+def test_a_planted_model_has_the_settings_of_its_room():
+    config = load_config(
+        {"models": {"p": {"source": "planted"}}, "arithmetic": {"models": ["p"]}}, presets=PRESETS
+    )
+    values = {key: value for key, value in config.model("p").origin.items() if key != "source"}
+    assert PlantedSettings(**values) == PlantedSettings()
+    assert {field.name for field in dataclasses.fields(PlantedSettings)} == set(values)
 
 
 class TestCommandLine:

@@ -7,6 +7,8 @@ import pytest
 
 from pipeline_lib.errors import ModelError, TokenizerError
 from pipeline_lib.models import NumberTokens, load_tokenizer, read_model_shape
+from pipeline_lib.models.planted.folder import write_planted_model
+from pipeline_lib.models.planted.settings import PlantedSettings
 from pipeline_lib.plan import make_plan
 from pipeline_lib.plan.shapes import find_shape
 from tests.project import ROOT
@@ -14,6 +16,8 @@ from tests.unit.plan.conftest import HUB, SHAPE
 
 TINY = ROOT / "data" / "models" / "tiny-arith"
 STUDY = {"arithmetic": {"models": ["some"]}}
+PLANTED = {"arithmetic": {"models": ["planted"]}}
+WEIGHTS = "model.safetensors"
 
 
 def test_a_local_model_is_read_from_its_folder(config):
@@ -85,3 +89,24 @@ def test_a_shape_block_must_be_whole(config):
     part = {key: value for key, value in SHAPE.items() if key != "d_mlp"}
     with pytest.raises(Exception, match="d_mlp"):
         config({"models": {"some": {**HUB, "shape": part}}}, STUDY)
+
+
+def test_a_planted_model_is_known_before_it_is_built(config, tmp_path):
+    checked = config({"models": {"planted": {"source": "planted"}}}, PLANTED)
+    shape, max_number, weights = find_shape(checked, "planted", tmp_path)
+    assert (shape.n_layers, max_number, weights) == (3, 149, None)
+    folder = tmp_path / "data" / "models" / "planted"
+    write_planted_model(PlantedSettings(), folder)
+    assert find_shape(checked, "planted", tmp_path)[2] == (folder / WEIGHTS).stat().st_size
+    assert read_model_shape(folder) == shape
+    assert NumberTokens.measure(load_tokenizer(folder)).max_number == max_number
+
+
+def test_building_a_planted_model_is_a_stage_of_its_own(config, tmp_path):
+    checked = config({"models": {"planted": {"source": "planted"}}}, PLANTED)
+    stages = {stage.rule: stage for stage in make_plan(checked, tmp_path)[0].stages}
+    assert "fetch_model" not in stages
+    write_planted_model(PlantedSettings(), tmp_path / "planted")
+    used = sum(file.stat().st_size for file in (tmp_path / "planted").iterdir())
+    assert stages["plant_model"].disk_bytes == pytest.approx(used, rel=0.1)
+    assert stages["plant_model"].jobs == 1
