@@ -1,7 +1,8 @@
 """Calibration of all neurons of a map artifact, a block at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,42 +55,55 @@ def calibrate_maps(
     null_maps: pd.DataFrame,
     settings: HeuristicSettings,
     *,
-    nulls: Sequence[str],
     max_operand: int,
     max_number: int,
+    **options: Any,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`calibrate` the neurons of a map artifact, a block at a time."""
+    with store.open_artifact(path, map_artifact.KIND) as artifact:
+        neurons = map_artifact.neuron_index(artifact)
+        prompts = map_artifact.prompt_index(artifact, operator)
+        limits = {"max_operand": max_operand, "max_number": max_number}
+        index = HeuristicIndex.build(operator, settings, prompts, **limits)
+        blocks = progress(
+            range(0, len(neurons) if len(prompts) else 0, BLOCK), "calibrating neurons"
+        )
+        maps = (map_artifact.read_maps(artifact, operator, slice(n, n + BLOCK)) for n in blocks)
+        return calibrate(maps, index, null_maps, **options)
+
+
+def calibrate(
+    blocks: Iterable[map_artifact.Maps],
+    index: HeuristicIndex,
+    null_maps: pd.DataFrame,
+    *,
+    nulls: Sequence[str],
     kind: Kind,
     max_base_rate: float,
     min_share: float,
     surrogates: int,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Neurons (NEURON_COLUMNS) and links of their chains (LINK_COLUMNS) of a map artifact.
+    """Neurons (NEURON_COLUMNS) and links of their chains (LINK_COLUMNS), block by block of maps.
 
     ``nulls`` are the families that count, of which ``null_maps`` has the evidence (NULL_COLUMNS;
     all but "surrogate"). Chains end at the first link with a p-value above `LARGEST_LEVEL`, and at
     once where a family has one. One surrogate of every neuron is measured and scored like a neuron.
     """
     links, tables = [pd.DataFrame(columns=LINK_COLUMNS)], [_no_neurons()]
-    with store.open_artifact(path, map_artifact.KIND) as artifact:
-        neurons = map_artifact.neuron_index(artifact)
-        prompts = map_artifact.prompt_index(artifact, operator)
-        if len(neurons) and len(prompts):
-            index = HeuristicIndex.build(
-                operator, settings, prompts, max_operand=max_operand, max_number=max_number
-            )
-            calibration = calibration_of(
-                index,
-                rng,
-                kind=kind,
-                max_base_rate=max_base_rate,
-                min_share=min_share,
-                surrogates=surrogates,
-            )
-        for start in progress(range(0, len(neurons), BLOCK), "calibrating neurons"):
-            maps = map_artifact.read_maps(artifact, operator, slice(start, start + BLOCK))
-            table = _measured(maps, calibration, null_maps, max_base_rate)
-            tables.append(table)
-            links += _chains(maps, table, calibration, nulls)
+    calibration: Calibration | None = None
+    for maps in blocks:
+        calibration = calibration or calibration_of(
+            index,
+            rng,
+            kind=kind,
+            max_base_rate=max_base_rate,
+            min_share=min_share,
+            surrogates=surrogates,
+        )
+        table = _measured(maps, calibration, null_maps, max_base_rate)
+        tables.append(table)
+        links += _chains(maps, table, calibration, nulls)
     found, measured = (
         pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
         for parts in (links, tables)

@@ -105,7 +105,7 @@ def null_tables(
     model: LanguageModel,
     tokens: Tokens,
     neurons: pd.DataFrame,
-    effects: Float[np.ndarray, "prompt layer neuron"],
+    effects: Float[np.ndarray, "layer neuron"],
     index: HeuristicIndex,
     number_ids: Int64[np.ndarray, " number"],
     *,
@@ -118,15 +118,14 @@ def null_tables(
     """Evidence of all families for one operator (NULL_COLUMNS), ``per_layer`` maps of each.
 
     ``tokens`` are the prompts of the index, ``neurons`` (layer, neuron) those that are analysed,
-    ``effects`` the attribution of all neurons. Runs every prompt twice: in the model and in its
-    untrained twin, which takes the model's memory once more.
+    ``effects`` the mean attribution of all neurons. Runs every prompt twice: in the model and
+    in its untrained twin, which takes the model's memory once more.
     """
     if not len(neurons) or not len(tokens):
         return pd.DataFrame(columns=NULL_COLUMNS)
     contest = Contest.of(Evidence.build(index, max_base_rate), kind)
     layers = sorted(set(neurons["layer"]))
-    mean = np.nan_to_num(effects).mean(axis=0)
-    silent = low_effect_neurons(mean, neurons, per_layer)
+    silent = low_effect_neurons(effects, neurons, per_layer)
     own = single_neurons("low_effect", model, silent, number_ids)
     own += random_directions(model, layers, per_layer, number_ids, rng)
     twin = untrained_twin(model, int(rng.integers(2**31)))

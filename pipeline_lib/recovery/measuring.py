@@ -6,13 +6,14 @@ import pandas as pd
 
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.neurons.importance import ImportanceRule
-from pipeline_lib.recovery.rules import Rule
+from pipeline_lib.recovery.rules import Case, Rule
 from pipeline_lib.recovery.scoring import COUNTS, tally, tally_neurons, tally_pairs
 from pipeline_lib.recovery.subject import (
     Subject,
+    late_importance,
     localize,
+    most_important,
     planted_components,
-    top_by_attribution,
 )
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import OPERATORS
@@ -41,35 +42,27 @@ def measure_network(
     heuristic) that match, those that are planted.
     """
     subject = Subject.ask(model)
+    n_heads = int((heads["kind"] == "planted").sum())
     rows = []
     for operator in OPERATORS:
         own = neurons[neurons["operator"] == operator]
         planted = own[own["kind"] == "planted"]
-        n_correct = len(subject.correct(operator))
+        patched = subject.pairs(operator, n_patched, generator(seed, "patched", operator))
+        attributed = subject.pairs(operator, n_attributed, generator(seed, "attributed", operator))
+        values = late_importance(subject, attributed, importance)
+        top = most_important(values, len(planted))
         found = {
             (PATCHING, "localization"): tally(
-                localize(
-                    subject,
-                    subject.pairs(operator, n_patched, generator(seed, "patched", operator)),
-                    int((heads["kind"] == "planted").sum()),
-                ),
-                planted_components(heads),
+                localize(subject, patched, n_heads), planted_components(heads)
             ),
-            (ATTRIBUTION, "attribution"): tally(
-                top_by_attribution(
-                    subject,
-                    subject.pairs(operator, n_attributed, generator(seed, "attributed", operator)),
-                    len(planted),
-                    importance,
-                ),
-                set(planted["neuron"].tolist()),
-            ),
+            (ATTRIBUTION, "attribution"): tally(top, set(planted["neuron"].tolist())),
         }
-        maps = subject.maps(operator, own)
+        case = Case(subject, operator, own, subject.maps(operator, own), values)
         for name, rule in rules.items():
-            matches = rule(operator, maps, generator(seed, "matching", name, operator))
+            matches = rule(case, generator(seed, "matching", name, operator))
             found[name, "detection"] = tally_neurons(matches, planted)
-            found[name, "classification"] = tally_pairs(matches, planted, maps.prompts)
+            found[name, "classification"] = tally_pairs(matches, planted, case.maps.prompts)
+        n_correct = len(subject.correct(operator))
         rows += [
             {"operator": operator, "n_correct": n_correct, **one.row(rule=rule_name, what=what)}
             for (rule_name, what), one in found.items()

@@ -1,25 +1,42 @@
 """Rules that say which neuron belongs to which heuristic, by name.
 
-A rule takes an operator, the maps of some neurons over its valid prompts and a generator, and
-returns a match table (`heuristics.MATCH_COLUMNS`, of one kind). Another rule is one more such
-function in `matching_rules`.
+A rule takes one operator's neurons with their maps and a generator, and returns a match table
+(`heuristics.MATCH_COLUMNS`, of one kind). Another rule is one more such function in
+`matching_rules`.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float64
 
+from pipeline_lib.artifacts.calibration import calibrate
 from pipeline_lib.artifacts.maps import Maps
+from pipeline_lib.artifacts.nulls import null_tables
+from pipeline_lib.heuristics.calibration.table import fdr_matches
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.matching import Kind, score_neurons
 from pipeline_lib.heuristics.settings import AUTHORS, HeuristicSettings
 from pipeline_lib.heuristics.table import match_table
 from pipeline_lib.models.planted.settings import MAX_NUMBER, MAX_OPERAND
+from pipeline_lib.recovery.subject import Subject
 
-Rule = Callable[[str, Maps, np.random.Generator], pd.DataFrame]
+
+@dataclass(frozen=True)
+class Case:
+    """What a rule may look at: one operator's planted neurons and decoys, their maps, the model."""
+
+    subject: Subject
+    operator: str
+    neurons: pd.DataFrame
+    maps: Maps
+    importance: Float64[np.ndarray, "layer neuron"]
+
+
+Rule = Callable[[Case, np.random.Generator], pd.DataFrame]
 
 
 def matching_rules(
@@ -28,18 +45,27 @@ def matching_rules(
     kind: Kind,
     threshold: float,
     max_base_rate: float,
+    fdr: float,
+    min_share: float,
+    calibration: Mapping[str, Any],
     multi_value_prompts: int,
 ) -> dict[str, Rule]:
     """The rules that are compared.
 
     threshold: the study's ``types``. authors: what their released code looks for and counts. Both
-    keep the pairs with a score of at least ``threshold``.
+    keep the pairs with a score of at least ``threshold``. fdr: the study's ``types`` again, tested
+    against nulls (``calibration``: nulls, surrogates, per_layer) at the false discovery rate.
     """
-    settings = {"authors": HeuristicSettings.from_values(AUTHORS), "threshold": types}
+    own, others = (
+        replace(chosen, multi_value_prompts=multi_value_prompts)
+        for chosen in (types, HeuristicSettings.from_values(AUTHORS))
+    )
     limits: dict[str, Any] = {"kind": kind, "threshold": threshold, "max_base_rate": max_base_rate}
+    tested: dict[str, Any] = {"kind": kind, "max_base_rate": max_base_rate, **calibration}
     return {
-        name: by_threshold(replace(chosen, multi_value_prompts=multi_value_prompts), **limits)
-        for name, chosen in settings.items()
+        "authors": by_threshold(others, **limits),
+        "threshold": by_threshold(own, **limits),
+        "fdr": by_false_discovery_rate(own, fdr=fdr, min_share=min_share, **tested),
     }
 
 
@@ -48,8 +74,8 @@ def by_threshold(
 ) -> Rule:
     """Rule that keeps all pairs with a score of at least ``threshold`` (definitions 7)."""
 
-    def rule(operator: str, maps: Maps, rng: np.random.Generator) -> pd.DataFrame:
-        index = planted_index(operator, maps.prompts, types)
+    def rule(case: Case, rng: np.random.Generator) -> pd.DataFrame:
+        maps, index = case.maps, planted_index(case, types)
         k, kv = score_neurons(maps.k_map, maps.kv_map, index, maps.neurons, kinds=(kind,))
         limits: dict[str, Any] = {"threshold": threshold, "max_base_rate": max_base_rate}
         return match_table(k, kv, index, maps.neurons, kinds=(kind,), **limits)
@@ -57,8 +83,43 @@ def by_threshold(
     return rule
 
 
-def planted_index(operator: str, prompts: pd.DataFrame, types: HeuristicSettings) -> HeuristicIndex:
+def by_false_discovery_rate(
+    types: HeuristicSettings,
+    *,
+    kind: Kind,
+    max_base_rate: float,
+    fdr: float,
+    min_share: float,
+    nulls: Sequence[str],
+    surrogates: int,
+    per_layer: int,
+) -> Rule:
+    """Rule that tests every neuron against surrogates and nulls (definitions 17)."""
+
+    def rule(case: Case, rng: np.random.Generator) -> pd.DataFrame:
+        maps, index = case.maps, planted_index(case, types)
+        shared: dict[str, Any] = {"kind": kind, "max_base_rate": max_base_rate, "rng": rng}
+        null_maps = null_tables(
+            case.subject.model,
+            case.subject.numbers.encode(maps.prompts),
+            maps.neurons,
+            case.importance,
+            index,
+            case.subject.numbers.number_ids,
+            per_layer=per_layer,
+            scored=0,
+            **shared,
+        )
+        drawn: dict[str, Any] = {"min_share": min_share, "surrogates": surrogates}
+        neurons, links = calibrate([maps], index, null_maps, nulls=nulls, **drawn, **shared)
+        k, kv = score_neurons(maps.k_map, maps.kv_map, index, maps.neurons, kinds=(kind,))
+        limits: dict[str, Any] = {"kind": kind, "fdr": fdr, "min_share": min_share}
+        return fdr_matches(neurons, links, k, kv, index, **limits)
+
+    return rule
+
+
+def planted_index(case: Case, types: HeuristicSettings) -> HeuristicIndex:
     """The heuristics that a rule looks for in the planted networks."""
-    return HeuristicIndex.build(
-        operator, types, prompts, max_operand=MAX_OPERAND, max_number=MAX_NUMBER
-    )
+    limits = {"max_operand": MAX_OPERAND, "max_number": MAX_NUMBER}
+    return HeuristicIndex.build(case.operator, types, case.maps.prompts, **limits)

@@ -138,12 +138,13 @@ def planted_components(heads: pd.DataFrame) -> set[Hashable]:
     return {("head", *place) for place in places} | set(PLANTED_MLPS)
 
 
-def top_by_attribution(
-    subject: Subject, pairs: pd.DataFrame, n_neurons: int, rule: ImportanceRule
-) -> set[int]:
-    """The late neurons with the largest importance; without pairs none."""
+def late_importance(
+    subject: Subject, pairs: pd.DataFrame, rule: ImportanceRule
+) -> Float64[np.ndarray, "layer neuron"]:
+    """Importance of every late neuron by attribution, 0 in earlier layers and without pairs."""
+    values = np.zeros((subject.model.n_layers, subject.model.d_mlp))
     if not len(pairs):
-        return set()
+        return values
     found = attribute(
         subject.model,
         subject.numbers.encode(pairs),
@@ -151,6 +152,13 @@ def top_by_attribution(
         subject.late(pairs, ("z", "mlp_post")),
         subject.late(counterfactual_prompts(pairs), ("z", "mlp_post")),
     )
-    values = importance(found.neurons[:, 0].numpy(), rule).values
-    table = top_neurons(values, first_heuristics_layer=0, per_layer=n_neurons)
-    return set(table["neuron"].tolist())
+    values[HEURISTICS_LAYER] = importance(found.neurons[:, 0].numpy(), rule).values[0]
+    return values
+
+
+def most_important(values: Float64[np.ndarray, "layer neuron"], n_neurons: int) -> set[int]:
+    """The late neurons with the largest importance; none where all are 0."""
+    if not values.any():
+        return set()
+    layer: dict[str, int] = {"first_heuristics_layer": HEURISTICS_LAYER}
+    return set(top_neurons(values, per_layer=n_neurons, **layer)["neuron"].tolist())

@@ -188,6 +188,11 @@ def get_recovery_network(wildcards):
 def get_recovery_limits(wildcards):
     """What decides whether a neuron matches a heuristic of a planted network."""
     return {
-        **STUDY.heuristics.params("kind", "threshold", "max_base_rate"),
+        **STUDY.heuristics.params(
+            "kind", "threshold", "max_base_rate", "fdr", "min_share"
+        ),
+        "calibration": STUDY.heuristics.calibration.params(
+            "nulls", "surrogates", "per_layer"
+        ),
         **CONFIG.recovery.params("multi_value_prompts"),
     }

@@ -7,6 +7,7 @@ from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
 from pipeline_lib.models.manifest import open_model
+from pipeline_lib.neurons.importance import importance
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
 
@@ -23,7 +24,7 @@ with job(snakemake.log[0]):
         max_number=context.tokens.max_number,
     )
     with store.open_artifact(files.attribution, KIND) as artifact:
-        effects = artifact.read("neurons_last")
+        effects = importance(artifact.read("neurons_last"), "mean").values
     table = null_tables(
         model,
         context.encode(prompts),

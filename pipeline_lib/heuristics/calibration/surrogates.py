@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
-from pipeline_lib.heuristics.calibration.evidence import Evidence
+from pipeline_lib.heuristics.calibration.evidence import FLAT, Evidence
 
 SHORTEST, LONGEST = 0.5, 256.0
 """Length scales (operand units): the standard deviation of the Gaussian that smooths the noise."""
@@ -93,11 +93,17 @@ class Surrogates:
         Maximum of Whittle's likelihood (every wave's power is exponentially distributed), by
         multiplicative updates, which keep the variances positive.
         """
-        found = np.full(len(self.power), spectrum.mean() / self.design.mean())
+        left = self.design.sum(axis=0)
+        seen = left > FLAT * left.max()  # of the longest ones the trend takes all
+        design, filled = self.design[:, seen], self.modes > 0
+        design, modes, power = design[filled], self.modes[filled], spectrum[filled]
+        shares = np.full(design.shape[1], power.mean() / design.mean())
         for _ in range(ITERATIONS):
-            expected = np.maximum(self.design @ found, 1e-30)
-            excess = self.design.T @ (self.modes * spectrum / expected**2)
-            found *= np.sqrt(excess / (self.design.T @ (self.modes / expected)))
+            expected = design @ shares
+            excess = design.T @ (modes * power / expected**2)
+            shares *= np.sqrt(excess / (design.T @ (modes / expected)))
+        found = np.zeros(len(seen))
+        found[seen] = shares
         return found
 
     def draw(self, values: Values, noise: Noise) -> Fields:
