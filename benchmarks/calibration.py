@@ -68,15 +68,14 @@ def kinds_of_maps(prompts: pd.DataFrame) -> dict[str, Draw]:
 
 def p_values(calibration: Calibration, k: np.ndarray) -> tuple[float, float]:
     """p-value of a map against its surrogates, and what it is without the safety factor."""
-    value = np.ones_like(k)
-    links = calibration.chain(k, value, longest=1)
-    if not links or links[0].share < MIN_SHARE:
+    evidence = float(calibration.contest.strongest(k[None], k[None]).evidence[0])
+    if evidence < MIN_SHARE:
         return 1.0, 1.0
     assert calibration.surrogates is not None
     assert calibration.noise is not None
     maps = surrogate_maps(calibration.evidence, calibration.surrogates, k, calibration.noise)
     null = calibration.contest.strongest(maps, maps).evidence
-    return links[0].p_value, tail_probability(links[0].evidence, null)
+    return tail_probability(evidence, null, SAFETY), tail_probability(evidence, null)
 
 
 def measure(operator: str, n_maps: int) -> pd.DataFrame:

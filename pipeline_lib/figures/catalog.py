@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 FIGURES = (
+    "fig_calibration",
+    "fig_classified_share",
     "table00_verification",
     "fig01_running_example",
     "fig02_localization",

@@ -81,6 +81,13 @@ def best_scores(
 ) -> Float[np.ndarray, " neuron"]:
     """Score of every neuron on the heuristic that it matches best, of those not degenerate."""
     k, kv = score_neurons(k_maps, kv_maps, index, kinds=(kind,))
+    return best_of(k, kv, index, kind, max_base_rate)
+
+
+def best_of(
+    k: MapScores, kv: MapScores, index: HeuristicIndex, kind: Kind, max_base_rate: float = 1.0
+) -> Float[np.ndarray, " neuron"]:
+    """The largest of every neuron's scores on heuristics that are not degenerate."""
     allowed = ~is_degenerate(index.base_rate, max_base_rate)
     scores = np.where(allowed, kind_scores(k, kv, index, kind).score, 0.0)
     best = scores.max(axis=1, initial=0.0).astype(np.float64)

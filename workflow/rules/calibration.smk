@@ -86,6 +86,7 @@ rule classify_neurons:
         links="<arithmetic>/{model}/calibration/{operator}_links.csv",
     output:
         matches="<arithmetic>/{model}/heuristics/fdr/{operator}_matches.csv",
+        neurons="<arithmetic>/{model}/heuristics/fdr/{operator}_neurons.csv",
     log:
         "logs/classify_neurons/{model}/{operator}.log",
     conda:
@@ -96,7 +97,9 @@ rule classify_neurons:
     params:
         types=get_settings("heuristics", "types"),
         max_operand=get_settings("prompts", "max_operand"),
-        heuristics=get_section("heuristics", "kind", "fdr", "min_share"),
+        heuristics=get_section("heuristics", "kind", "fdr"),
+        min_share=get_settings("heuristics", "min_share"),
+        max_base_rate=get_settings("heuristics", "max_base_rate"),
         code=get_code("classify_neurons"),
     message:
         "Classifying the {wildcards.operator} neurons of {wildcards.model}"

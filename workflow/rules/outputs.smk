@@ -15,19 +15,23 @@ from pipeline_lib.figures.catalog import (
 )
 
 FORMATS = ["pdf", "png", "csv"]
+FIRST_SECTION = "1 · Mechanism or coincidence"
+"""Category of the report that stands before all others."""
 
 
-def get_figure_outputs(name, title, caption=None, folder="{model}", by_rule=False):
+def get_figure_outputs(
+    name, title, caption=None, folder="{model}", by_rule=False, category="Arithmetic"
+):
     """Output files of a figure: PDF, PNG and the numbers; PNG and numbers enter the report.
 
     ``caption`` names its text where that is not the figure's own name, ``folder`` what it is of.
-    ``by_rule``: it depends on the rule of matching and exists under both (see get_criterion).
+    ``by_rule``: it depends on the rule of matching and exists under both (see get_criterion). ``category`` is its section of the report.
     """
     folder += "{variant}" if by_rule else ""
     path = f"<figures>/arithmetic/{folder}/{name}"
     in_report = {
         "caption": f"../report/{caption or name}.rst",
-        "category": "Arithmetic",
+        "category": category,
         "subcategory": folder.replace("_", " "),
     }
     return {

@@ -2,7 +2,7 @@
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.scores import read_scores
-from pipeline_lib.heuristics.calibration.table import fdr_matches
+from pipeline_lib.heuristics.calibration.table import classified_neurons, fdr_matches
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
@@ -19,5 +19,8 @@ with job(snakemake.log[0]):
     )
     neurons = store.read_table(snakemake.input.neurons)
     links = store.read_table(snakemake.input.links)
-    matches = fdr_matches(neurons, links, scores.k, scores.kv, index, **params.heuristics)
+    limits, tested = params.heuristics, (scores.k, scores.kv, index)
+    matches = fdr_matches(neurons, links, *tested, **limits, min_share=params.min_share)
     store.write_table(snakemake.output.matches, matches)
+    table = classified_neurons(neurons, *tested, **limits, max_base_rate=params.max_base_rate)
+    store.write_table(snakemake.output.neurons, table)

@@ -62,7 +62,7 @@ class Contest:
         value = value[np.arange(len(best)), best].astype(np.float64)
         names = [*self.k.heuristics, *self.kv.heuristics]
         found = Strongest(
-            evidence=value**2,
+            evidence=np.minimum(value**2, 1.0),  # 1 to rounding
             heuristic=[names[i] if v else None for i, v in zip(best, value, strict=True)],
             on_kv=best >= len(self.k.heuristics),
             bottom=value < 0,

@@ -9,7 +9,7 @@ from pipeline_lib.heuristics.calibration.chains import Link
 from pipeline_lib.heuristics.calibration.families import FAMILIES
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.matching import Kind, MapScores
-from pipeline_lib.heuristics.table import MATCH_COLUMNS, described, scores_of
+from pipeline_lib.heuristics.table import MATCH_COLUMNS, best_of, described, scores_of
 from pipeline_lib.stats import benjamini_hochberg
 
 NEURON_COLUMNS = [
@@ -84,6 +84,25 @@ def fdr_matches(
     first = links["link"] == 0
     good = (links["share"] >= min_share) & (first | (links["p_value"] <= fdr))
     return _matched(links, good, classified, k, kv, index, kind)
+
+
+def classified_neurons(
+    neurons: pd.DataFrame,
+    k: MapScores,
+    kv: MapScores,
+    index: HeuristicIndex,
+    *,
+    kind: Kind,
+    fdr: float,
+    max_base_rate: float,
+) -> pd.DataFrame:
+    """Calibrated neurons (NEURON_COLUMNS, in the order of the scores) with score, q and verdict.
+
+    score: that of the heuristic that the map overlaps best; classified: q_value <= ``fdr``.
+    """
+    q_values = benjamini_hochberg(neurons["p_value"].to_numpy(np.float64))
+    score = best_of(k, kv, index, kind, max_base_rate)
+    return neurons.assign(score=score, q_value=q_values, classified=q_values <= fdr)
 
 
 def evidence_cut(neurons: pd.DataFrame, fdr: float) -> float:
