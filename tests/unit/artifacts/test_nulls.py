@@ -104,6 +104,7 @@ def test_value_logits_of_a_direction_are_those_of_the_unembedding(tiny_model, id
 def test_no_readouts_run_nothing(llama_model, tokens, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("the model ran")
+        yield
 
     monkeypatch.setattr(nulls, "iter_captured", never)
     assert nulls.readout_maps(llama_model, tokens, []) == []
@@ -170,9 +171,7 @@ def test_every_family_has_its_evidence_and_some_scores(llama_model, tokens, inde
     np.testing.assert_allclose(silent["score"][has], scores[has], atol=1e-6)
 
 
-def test_blocks_of_maps_do_not_change_the_evidence(
-    llama_model, tokens, index, ids, monkeypatch
-):
+def test_blocks_of_maps_do_not_change_the_evidence(llama_model, tokens, index, ids, monkeypatch):
     neurons = pd.DataFrame({"layer": [1, 2], "neuron": [0, 8]})
     whole = null_table(llama_model, tokens, index, ids, neurons, scored=4)
     monkeypatch.setattr(nulls, "BLOCK", 3)

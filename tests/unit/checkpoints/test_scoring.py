@@ -223,7 +223,9 @@ def test_checkpoints_are_classified_by_the_final_models_cut(llama_model, context
     first = {key: own[own["link"] == 0] for key, own in links.items()}
     cuts = {
         operator: float(
-            np.median(pd.concat(f for (_, name), f in first.items() if name == operator)["evidence"])
+            np.median(
+                pd.concat(f for (_, name), f in first.items() if name == operator)["evidence"]
+            )
         )
         for operator in ("sub", "add")
     }
@@ -232,7 +234,9 @@ def test_checkpoints_are_classified_by_the_final_models_cut(llama_model, context
     limits = {"kind": "hybrid", "min_share": 0.0, "max_operand": 12, "max_number": 99}
     settings = HeuristicSettings()
     table = classify_checkpoints(files, links, final, settings, fdr=0.05, **limits)
-    found = set(table[["checkpoint", "operator", "layer", "neuron", "link"]].itertuples(False, None))
+    found = set(
+        table[["checkpoint", "operator", "layer", "neuron", "link"]].itertuples(False, None)
+    )
     expected = {
         (*key, row.layer, row.neuron, row.link)
         for key, own in links.items()
