@@ -59,7 +59,7 @@ def draw(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
         if table.empty:
             return message_figure("no operator has correct prompts:\nno neuron was analysed")
         figure = new_figure(PAGE if len(operators) > 1 else COLUMN, 3.6)
-        parts = figure.subfigures(len(MEASURES), 1)
+        parts = figure.subfigures(len(MEASURES), 1, squeeze=False)[:, 0]
         for row, (measure, label) in enumerate(MEASURES.items()):
             grid = parts[row].subplots(1, len(operators), squeeze=False, sharey=True)
             for axes, operator in zip(grid[0], operators, strict=True):
