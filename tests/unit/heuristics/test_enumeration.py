@@ -140,7 +140,7 @@ def test_heuristics_with_the_same_prompts_name_the_one_that_stands_for_them():
     # the results of a >= b below 30 that are 29: one prompt, 29 - 0
     assert table.loc["result_pattern_x29", "equal_to"] == "result_value_29"
     assert table.loc["pair_same", "equal_to"] == "result_value_0"
-    assert table.loc["op1_range_20_70", "equal_to"] == table.loc["op1_range_20_30", "equal_to"]
+    assert table.loc["op1_range_20_50", "equal_to"] == table.loc["op1_range_20_30", "equal_to"]
     assert table.loc["op1_mod_2_1", "equal_to"] == "op1_mod_2_1"
 
 
