@@ -58,7 +58,8 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
             text = "no neuron matches a heuristic:\nthere is no example of the matching"
             return Drawn(message_figure(text), pd.DataFrame(columns=COLUMNS))
     neuron = read_neuron_map(maps[match["operator"]], int(match["layer"]), int(match["neuron"]))
-    table = tabulate_steps({**match, "threshold": settings.get("threshold")}, neuron)
+    threshold = None if settings.get("rule") == "fdr" else settings.get("threshold")
+    table = tabulate_steps({**match, "threshold": threshold}, neuron)
     return Drawn(draw_steps(table), table)
 
 

@@ -58,29 +58,24 @@ def draw(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
     with style():
         if table.empty:
             return message_figure("no operator has correct prompts:\nno neuron was analysed")
-        figure = new_figure(PAGE if len(operators) > 1 else COLUMN, 3.4)
-        grid = figure.subplots(2, len(operators), squeeze=False, sharey=True)
+        figure = new_figure(PAGE if len(operators) > 1 else COLUMN, 3.6)
+        parts = figure.subfigures(len(MEASURES), 1, squeeze=False)[:, 0]
         for row, (measure, label) in enumerate(MEASURES.items()):
-            for axes, operator in zip(grid[row], operators, strict=True):
+            grid = parts[row].subplots(1, len(operators), squeeze=False, sharey=True)
+            for axes, operator in zip(grid[0], operators, strict=True):
                 own = table[(table["operator"] == operator) & (table["measure"] == measure)]
                 _panel(axes, own, measure)
                 if not row:
                     axes.set_title(operator_title(operator))
-            middle = grid[row][len(operators) // 2]
-            place = 0.5 if len(operators) % 2 else 0.0
-            middle.annotate(
-                label, (place, 0), xytext=(0, -17), xycoords="axes fraction",
-                textcoords="offset points", ha="center", va="top", annotation_clip=False,
-            )  # fmt: skip
-        figure.supylabel("share with at least this much", fontsize="medium")
+            parts[row].supxlabel(label, fontsize="medium")
+            parts[row].supylabel("share with at least this", fontsize="medium")
         handles = [
             Line2D([], [], color=COLOURS[group], lw=1.8 if group == NEURONS else 1.2)
             for group in TITLES
         ]
-        names = list(TITLES.values())
         handles.append(Line2D([], [], color=NEUTRAL, lw=0.8, ls="--"))
         figure.legend(
-            handles, [*names, "threshold, cut"], loc="outside upper center", ncols=3,
+            handles, [*TITLES.values(), "threshold, cut"], loc="outside upper center", ncols=3,
             handlelength=1.4,
         )  # fmt: skip
         return figure
@@ -101,6 +96,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
             )  # fmt: skip
     low = 0.0 if measure == "evidence" else min(0.4, float(rows["value"].min()))
     axes.set_xlim(low, 1.02)
+    axes.set_xticks([0.5, 0.75, 1.0] if low else [0.0, 0.5, 1.0])
     axes.set_ylim(0, 1.03)
     cut = float(rows["cut"].iloc[0])
     if np.isfinite(cut):

@@ -42,7 +42,7 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
     """The table from the tables of figures 7, 8 and 15, of tables 1 to 3 and heuristic counts.
 
     ``settings`` has the model's ``repo`` and ``revision`` on the hub (None for a local folder), and
-    the run's ``max_operand`` and ``threshold``.
+    the run's ``max_operand``, ``threshold`` and ``rule`` of matching.
     """
     published = published_numbers(settings["repo"], settings["revision"])
     found = pd.DataFrame(
@@ -188,6 +188,8 @@ def _condition(row: dict[Any, Any], conditions: pd.Series, settings: dict[str, A
         return f"only {', '.join(OPERATOR_TITLES[name] for name in studied)}"
     if row["quantity"] == "accuracy" and conditions["max_operand"] != settings["max_operand"]:
         return f"operands below {settings['max_operand']}, not {conditions['max_operand']:.0f}"
+    if row["quantity"] == "classified" and settings.get("rule") == "fdr":
+        return "by false discovery rate, not by scores"
     if row["quantity"] == "classified" and conditions["threshold"] != settings["threshold"]:
         return f"scores from {settings['threshold']:g}, not {conditions['threshold']:g}"
     return ""

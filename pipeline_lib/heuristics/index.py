@@ -94,11 +94,25 @@ class HeuristicIndex:
         """Answer of each prompt."""
         return self.prompts["answer"].to_numpy(np.int64)
 
+    @cached_property
+    def equal_to(self) -> Int[np.ndarray, "heuristic"]:
+        """Position of the heuristic that stands for those with the same prompts.
+
+        An exact value where there is one, else the first.
+        """
+        first: dict[bytes, int] = {}
+        keys = [np.packbits(h.members(self.prompts)).tobytes() for h in self.heuristics]
+        for row, heuristic in enumerate(self.heuristics):
+            if keys[row] not in first or isinstance(heuristic, ExactValue):
+                first[keys[row]] = row
+        return np.array([first[key] for key in keys], dtype=np.int64)
+
     def table(self, max_base_rate: float = 1.0) -> pd.DataFrame:
-        """One row per heuristic: heuristic, label, type, target, size, k, base_rate, degenerate.
+        """One row per heuristic: its names, size, k, base_rate, degenerate, equal_to.
 
         Degenerate ones hold for every prompt, or for a larger share than ``max_base_rate``: a
-        neuron's score on them says nothing about the neuron.
+        neuron's score on them says nothing about the neuron. ``equal_to`` names the heuristic that
+        stands for those with the same prompts where neurons are tested (itself for most).
         """
         return pd.DataFrame(
             {
@@ -110,6 +124,7 @@ class HeuristicIndex:
                 "k": self.k,
                 "base_rate": self.base_rate,
                 "degenerate": is_degenerate(self.base_rate, max_base_rate),
+                "equal_to": np.array(self.names, dtype=object)[self.equal_to],
             }
         )
 

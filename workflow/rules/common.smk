@@ -158,6 +158,12 @@ def get_rule_settings(*keys):
     return settings
 
 
+def get_settings_of_all_models(wildcards):
+    """Names of the models, resolution, and the rule by which neurons match heuristics."""
+    rule_and_models = {"models": STUDY.models, "rule": get_criterion(wildcards)}
+    return {**rule_and_models, "dpi": STUDY.figures.dpi}
+
+
 def get_scorecard_settings(wildcards):
     """Where the wildcards' model comes from on the hub, and the run's conditions."""
     model = CONFIG.model(wildcards.model).origin

@@ -28,7 +28,7 @@ rule fig08_prompt_knockout_models:
     params:
         figure="fig08_prompt_knockout_models",
         operators=STUDY.operators,
-        settings={"models": STUDY.models, "dpi": STUDY.figures.dpi},
+        settings=get_settings_of_all_models,
         code=get_code(
             "draw_figure", "pipeline_lib.figures.fig08_prompt_knockout_models"
         ),

@@ -1,7 +1,8 @@
 """Heuristics: which neurons fire on which kind of prompts.
 
 inputs: the maps of the top neurons
-outputs: data/arithmetic/{model}/heuristics/{operator}_scores.h5 and threshold/{operator}_matches.csv
+outputs: data/arithmetic/{model}/heuristics/{operator}_scores.h5, threshold/{operator}_matches.csv and
+         {operator}_heuristics.csv, all heuristics with their base rates
 steps: score every neuron against every heuristic, keep the pairs that pass the threshold
 """
 
@@ -39,6 +40,7 @@ rule match_heuristics:
         scores="<arithmetic>/{model}/heuristics/{operator}_scores.h5",
     output:
         matches="<arithmetic>/{model}/heuristics/threshold/{operator}_matches.csv",
+        heuristics="<arithmetic>/{model}/heuristics/{operator}_heuristics.csv",
     log:
         "logs/match_heuristics/{model}/{operator}.log",
     conda:

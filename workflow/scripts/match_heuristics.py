@@ -26,3 +26,4 @@ with job(snakemake.log[0]):
         max_base_rate=snakemake.params.max_base_rate,
     )
     store.write_table(snakemake.output.matches, table)
+    store.write_table(snakemake.output.heuristics, index.table(snakemake.params.max_base_rate))

@@ -15,7 +15,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from pipeline_lib.heuristics.index import HeuristicIndex, is_degenerate
-from pipeline_lib.heuristics.types import TARGET_COLUMNS, ExactValue, Heuristic
+from pipeline_lib.heuristics.types import TARGET_COLUMNS, Heuristic
 
 DEGREE = 3
 SINGULAR = 1e-4
@@ -187,20 +187,10 @@ class Evidence:
         return found
 
 
-def distinct(index: HeuristicIndex, max_base_rate: float) -> list[int]:
-    """Positions of the heuristics that can be told apart: not degenerate, one of equal ones.
-
-    Of heuristics with the same prompts an exact value stays, else the first.
-    """
-    seen: dict[bytes, int] = {}
-    degenerate = is_degenerate(index.base_rate, max_base_rate)
-    for row, heuristic in enumerate(index.heuristics):
-        if degenerate[row]:
-            continue
-        key = np.packbits(heuristic.members(index.prompts)).tobytes()
-        if key not in seen or isinstance(heuristic, ExactValue):
-            seen[key] = row
-    return sorted(seen.values())
+def distinct(index: HeuristicIndex, max_base_rate: float) -> Int[np.ndarray, " heuristic"]:
+    """Positions of the heuristics that can be told apart: not degenerate, one of equal ones."""
+    one_of_equals = index.equal_to == np.arange(len(index.heuristics))
+    return np.flatnonzero(one_of_equals & ~is_degenerate(index.base_rate, max_base_rate))
 
 
 def trend_terms(prompts: pd.DataFrame, degree: int = DEGREE) -> list[Float[np.ndarray, " prompt"]]:

@@ -134,11 +134,21 @@ def test_formula_sizes_are_far_from_the_exact_ones():
     assert k_of("sub", "op1_range_0_10", max_operand=300, settings=PAPER_SETTINGS) == 55
 
 
+def test_heuristics_with_the_same_prompts_name_the_one_that_stands_for_them():
+    made = index("sub", PAPER_SETTINGS, max_operand=30)
+    table = made.table().set_index("heuristic")
+    # the results of a >= b below 30 that are 29: one prompt, 29 - 0
+    assert table.loc["result_pattern_x29", "equal_to"] == "result_value_29"
+    assert table.loc["pair_same", "equal_to"] == "result_value_0"
+    assert table.loc["op1_range_20_50", "equal_to"] == table.loc["op1_range_20_30", "equal_to"]
+    assert table.loc["op1_mod_2_1", "equal_to"] == "op1_mod_2_1"
+
+
 def test_no_prompts_give_no_heuristics():
     made = index("add", PAPER_SETTINGS, max_operand=1).prompts.iloc[:0]
     assert enumerate_heuristics("add", PAPER_SETTINGS, made) == []
     empty = HeuristicIndex.build("add", PAPER_SETTINGS, made, max_operand=300, max_number=999)
-    assert empty.table().shape == (0, 8)
+    assert empty.table().shape == (0, 9)
 
 
 def test_settings_refuse_unknown_keys():
