@@ -106,7 +106,7 @@ def draw_knockouts(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
                 say(axes, "no heuristic has\nenough neurons\nto be knocked out")
                 continue
             _panel(axes, rows, OPERATOR_COLOURS[operator])
-            means = "   ".join(f"{sign} {rows[name].mean():.2f}" for name, sign in SIGNS.items())
+            means = "  ".join(f"{sign} {rows[name].mean():.2f}" for name, sign in SIGNS.items())
             axes.set_title(f"{operator_title(operator)}\nmean {means}", linespacing=1.4)
         first = next(axes for axes in panels.values() if axes.axison)
         first.tick_params(labelleft=True)
@@ -163,7 +163,7 @@ def _legend(figure: Figure) -> None:
         Line2D([], [], linestyle=":", color=NEUTRAL, linewidth=0.8),
     ]  # fmt: skip
     names = [
-        "prompts of the heuristic", "other prompts", "the first without random sets like it",
+        "prompts of the heuristic", "other prompts", "its prompts, random sets like it",
         "means", "means of the intact model",
     ]  # fmt: skip
     figure.legend(handles, names, ncols=5, loc="outside lower center", columnspacing=1.2)

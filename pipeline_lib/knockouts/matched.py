@@ -83,8 +83,8 @@ class Pool:
         of the `NEAREST` closest in log norm, without replacement.
         """
         parts = [NO_NEURONS]
-        for number in np.unique(neurons[:, 0]):
-            layer = self._layers[int(number)]
+        for number in np.unique(neurons[:, 0]).tolist():
+            layer = self._layers[number]
             own, avoided = (np.isin(layer.names, of_layer(n, number)) for n in (neurons, avoid))
             pools = (layer.mapped & ~own & ~avoided, layer.mapped & ~own)
             free = next((pool for pool in pools if pool.sum() >= ENOUGH * own.sum()), ~own)
@@ -101,8 +101,8 @@ class Pool:
         if not len(neurons):
             return 0, 0, float("nan")
         unmapped, squares = 0, 0.0
-        for number in np.unique(neurons[:, 0]):
-            layer = self._layers[int(number)]
+        for number in np.unique(neurons[:, 0]).tolist():
+            layer = self._layers[number]
             held = np.isin(layer.names, of_layer(neurons, number))
             unmapped += int((held & ~layer.mapped).sum())
             squares += float(np.square(layer.norms[held]).sum())

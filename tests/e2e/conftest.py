@@ -23,7 +23,10 @@ def plan(finished_project, study):
     raw = read_yaml(finished_project / "config" / "config.yaml")
     raw = merge(raw, read_yaml(finished_project / "config" / "test.yaml"))
     config = load_config(raw, presets=finished_project / "config" / "presets")
-    knocked = [len(pd.read_csv(file)) for file in study.glob("knockouts/*_by_heuristic.csv")]
+    knocked = [
+        pd.read_csv(file)["heuristic"].nunique()
+        for file in study.glob("knockouts/*_by_heuristic.csv")
+    ]
     matches = [len(pd.read_csv(file)) for file in study.glob("heuristics/*_matches.csv")]
     neurons = len(pd.read_csv(study / "neurons" / "add.csv"))
     least = config.arithmetic_for("tiny-arith").knockouts.by_heuristic.min_neurons

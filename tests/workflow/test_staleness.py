@@ -13,8 +13,14 @@ PROMPT_KNOCKOUTS = {
     "knock_out_prompts",
     "fig08_prompt_knockout",
     "fig08_prompt_knockout_models",
+    "fig_knockout_controls",
 } | SCORECARD
-KNOCKOUTS = {"knock_out_heuristics", "fig07_heuristic_knockout"} | PROMPT_KNOCKOUTS
+HEURISTIC_KNOCKOUTS = {
+    "knock_out_heuristics",
+    "fig07_heuristic_knockout",
+    "fig_knockout_controls",
+} | SCORECARD
+KNOCKOUTS = HEURISTIC_KNOCKOUTS | PROMPT_KNOCKOUTS
 MATCH_FIGURES = {
     "fig01_running_example",
     "fig05_heuristic_types",
@@ -90,8 +96,10 @@ def test_a_copied_project_is_up_to_date(project):
         ),
         (
             "{arithmetic: {knockouts: {by_heuristic: {positions: last}}}}",
-            {"knock_out_heuristics", "fig07_heuristic_knockout"} | SCORECARD,
+            HEURISTIC_KNOCKOUTS,
         ),
+        ("{arithmetic: {knockouts: {by_heuristic: {draws: 3}}}}", HEURISTIC_KNOCKOUTS),
+        ("{arithmetic: {knockouts: {ablations: [zero, mean]}}}", KNOCKOUTS),
         (
             "{arithmetic: {neurons: {importance: mean_plus_std}}}",
             RANKING | CIRCUITS | EXACT | {"fig04a_neuron_effects"},
