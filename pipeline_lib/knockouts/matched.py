@@ -121,7 +121,7 @@ def _match(
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " drawn"]:
     """Places of one free neuron for each wanted log norm, as far as there are any."""
-    left = np.flatnonzero(free)
+    left = rng.permutation(np.flatnonzero(free))  # equal norms come in a random order
     drawn = []
     for log in rng.permutation(wanted)[: len(left)]:
         nearest = np.argsort(np.abs(logs[left] - log), kind="stable")[:NEAREST]

@@ -87,7 +87,7 @@ def knockouts(folder, name, accuracies):
     rows = [
         {"a": prompt, "b": 1, "answer": 2, "ablation": "zero", "condition": condition,
          "limit": limit, "n_neurons": limit, "correct": prompt < 4 * share}
-        for condition in ("heuristic", "control")
+        for condition in ("heuristic", "control", "matched")
         for limit, share in zip((0, 5), accuracies, strict=False)
         for prompt in range(4)
     ]  # fmt: skip
@@ -119,7 +119,7 @@ def test_every_model_has_a_panel_with_the_numbers_of_its_own_figure(of_two_model
     panels = drawn.figure.axes
     assert [axes.get_title() for axes in panels] == MODELS
     assert panels[0].get_ylim() == panels[1].get_ylim()
-    assert [len(axes.lines) for axes in panels] == [4, 2]
+    assert [len(axes.lines) for axes in panels] == [6, 3]
     write(drawn)
 
 
