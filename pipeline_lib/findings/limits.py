@@ -45,9 +45,11 @@ def memorised(tables: Tables) -> str:
     table = table[table["held_out_prompts"] > 0]
     held_out = table["held_out_accuracy"].to_numpy(np.float64)
     _, high = wilson_interval(held_out, table["held_out_prompts"].to_numpy(np.int64))
-    gone = table["operator"][table["accuracy"].to_numpy(np.float64) > high].tolist()
+    lost = table["accuracy"].to_numpy(np.float64) - np.maximum(high, held_out)
+    gone = table["operator"][lost > 0].tolist()
     if not gone:
         return ""
     return (
-        f"Part of {titles(gone)} is memorised: accuracy is lower on prompts held out of training."
+        f"Some answers of {titles(gone)} are memorised: accuracy is measurably lower on prompts "
+        "held out of training."
     )

@@ -76,7 +76,7 @@ def threshold_verdict(found: Shares) -> str:
 
 
 def fdr_verdict(found: Shares, nominal: float) -> str:
-    """Is there a null of which more passes the rule fdr than its ``nominal`` rate, by its interval."""
+    """Is there a null of which, by its interval, more passes than the rule's ``nominal`` rate."""
     nulls = found.nulls.get("fdr", {}).values()
     if not nulls:
         return "unknown"

@@ -160,7 +160,7 @@ def helix_cells(tables: Tables, rival: str) -> tuple[int, int]:
     return int((pair.iloc[:, 0] > pair.iloc[:, 1]).sum()), len(pair)
 
 
-def helix(tables: Tables, periods: Sequence[float]) -> str:
+def helix(tables: Tables, periods: Sequence[int]) -> str:
     """Whether the subspace of the helix carries more than rivals of the same dimension."""
     parts, won = [], []
     for rival, name in RIVALS_OF_HELIX.items():
@@ -171,7 +171,7 @@ def helix(tables: Tables, periods: Sequence[float]) -> str:
     if not parts:
         return "No helix was patched."
     special = "special" if all(won) else "not special"
-    named = listed([f"{period:g}" for period in periods])
+    named = listed([f"{period}" for period in periods])
     return (
         f"A helix of periods {named} is {special}: patched, "
         f"its subspace recovers measurably more {listed(parts)} (operator, position, layer)."

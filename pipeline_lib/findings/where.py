@@ -153,7 +153,7 @@ def sizes(tables: Tables, operators: Sequence[str]) -> str:
     if table.empty:
         return "No circuit was found."
     return (
-        f"Circuits of {spread(table['size'].tolist(), 0)} heads, with all MLPs, have a "
+        f"Circuits of {spread(table['size'].astype(float).tolist(), 0)} heads, with all MLPs, have a "
         f"faithfulness of {spread(table['faithfulness'].tolist())}."
     )
 
