@@ -138,11 +138,11 @@ def types(tables: Tables, operator: str, rule: str) -> str:
     counts, total = of_type(tables, operator), n_neurons(tables, operator)
     if not total:
         return "No neuron was ranked."
-    said = f"Under the rule `{rule}`, {counted(int(counts.get('any', 0)), total)} top neurons match"
+    said = f"{counted(int(counts.get('any', 0)), total)} top neurons match (`{rule}`)"
     named = counts[counts.index.isin(list(TYPE_NAMES)) & (counts > 0)]
     first = named.sort_values(ascending=False, kind="stable").head(N_TYPES)
     words = listed([f"{TYPE_NAMES[str(name)]} ({count})" for name, count in first.items()])
-    return f"{said}, most often {words}." if words else f"{said}."
+    return sentence(f"{said}, most often {words}" if words else said)
 
 
 @dataclass(frozen=True)
@@ -172,23 +172,6 @@ def silenced(table: pd.DataFrame, operator: str) -> Silenced:
 
 
 def knockouts(tables: Tables, operators: Sequence[str]) -> str:
-    """What silencing the neurons of a prompt's heuristics does beyond silencing others."""
-    found = {op: silenced(tables["fig08_prompt_knockout"], op) for op in studied(tables, operators)}
-    words = clauses(
-        {op: each.verdict for op, each in found.items()},
-        {
-            "lower": "lowers accuracy more than that of as many others in {}",
-            "higher": "lowers accuracy less than that of as many others in {}",
-            "open": "has no measurable effect beyond that of as many others in {}",
-            "uncontrolled": "has no control in {}, where too few top neurons match none",
-        },
-    )
-    if not words:
-        return "No neurons were silenced."
-    return sentence(f"silencing the neurons whose heuristics are true of a prompt {words}")
-
-
-def knockouts_in_short(tables: Tables, operators: Sequence[str]) -> str:
     """In how many operators silencing does more than its control."""
     table = tables["fig08_prompt_knockout"]
     found = [silenced(table, op).verdict for op in studied(tables, operators)]
@@ -226,8 +209,8 @@ def silencing(tables: Tables, operator: str) -> str:
         "open": "no difference beyond the intervals",
     }
     return (
-        f"Accuracy is {percent(found.accuracy)} with up to {found.limit} neurons a layer silenced "
-        f"that match the prompt's heuristics, {percent(found.control)} with as many others: "
+        f"Silencing up to {found.limit} neurons a layer that match the prompt leaves "
+        f"{percent(found.accuracy)} right, as many others {percent(found.control)}: "
         f"{words[found.verdict]}."
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline_lib.figures.style import OPERATOR_TITLES
 from pipeline_lib.findings import neurons, rivals
 from pipeline_lib.findings.tables import Tables, rows_of, studied
-from pipeline_lib.findings.words import listed, percent
+from pipeline_lib.findings.words import listed
 
 
 def paragraphs(tables: Tables, operators: Sequence[str], rule: str) -> str:
@@ -37,8 +37,6 @@ def missing(tables: Tables, operator: str) -> str:
 
 
 def heads(tables: Tables, operator: str) -> str:
-    """Accuracy of one operator and the heads of its circuit, the strongest first."""
-    row = rows_of(tables["table03_accuracy"], operator=operator).iloc[0]
-    right = f"{percent(float(row['accuracy']))} right"
+    """The heads of one operator's circuit, the strongest first."""
     names = rows_of(tables["table02_circuit_heads"], operator=operator)["head"].tolist()
-    return f"{right}; circuit: {listed(names)}." if names else f"{right}; no circuit."
+    return f"Circuit: {listed(names)}." if names else "No circuit."

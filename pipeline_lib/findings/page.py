@@ -55,7 +55,7 @@ def in_short(tables: Tables, names: Sequence[str], settings: Mapping[str, Any]) 
         "short_circuits": where.sizes(tables, names),
         "short_neurons": share_of_neurons(tables, studied(tables, names), settings["fdr"]),
         "short_rivals": rivals.one_rival(tables, names),
-        "short_knockouts": neurons.knockouts_in_short(tables, names),
+        "short_knockouts": neurons.knockouts(tables, names),
     }
 
 
@@ -93,7 +93,6 @@ def sections(tables: Tables, names: Sequence[str], settings: Mapping[str, Any]) 
         "attribution": where.attribution(tables),
         "share_table": neurons.share_table(tables, names),
         "classified": neurons.classified(tables, names, settings["fdr"]),
-        "knockouts": neurons.knockouts(tables, names),
         "by_heuristic": neurons.by_heuristic(tables),
         "winners": rivals.winners(tables, names),
         "whole_periods": rivals.whole_periods(tables, names),

@@ -103,7 +103,7 @@ def numbers(tables: Tables, operator: str) -> str:
     k = int(rows["terms"].iloc[0])
     ends = f"[{decimal(gap['low'])}, {decimal(gap['high'])}]"
     return (
-        f"{k} heuristics explain {decimal(mean['heuristics'])} of the variance of a neuron's map, "
+        f"{k} heuristics explain {decimal(mean['heuristics'])} of a neuron's map, "
         f"{k} modes {decimal(mean['modes'])}; difference {decimal(gap['mean'])} {ends}."
     )
 
@@ -127,12 +127,8 @@ def periods(tables: Tables, operator: str) -> str:
         for _, row in common.reset_index().iterrows()
     ]
     long = counted(int((modes["period"] > SHORT * (1 + NEAR)).sum()), len(modes))
-    said = f"The strongest period is longer than {SHORT} for {long} neurons"
-    return (
-        f"{said}; of the short whole periods the most frequent are {listed(named)}."
-        if named
-        else f"{said}."
-    )
+    said = f"The strongest period is longer than {SHORT} for {long}"
+    return f"{said}; short whole ones: {listed(named)}." if named else f"{said}."
 
 
 def whole_periods(tables: Tables, operators: Sequence[str]) -> str:

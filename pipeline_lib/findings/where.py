@@ -152,10 +152,9 @@ def sizes(tables: Tables, operators: Sequence[str]) -> str:
     table = table[table["operator"].isin(list(operators))]
     if table.empty:
         return "No circuit was found."
-    return (
-        f"Circuits of {spread(table['size'].astype(float).tolist(), 0)} heads, with all MLPs, have a "
-        f"faithfulness of {spread(table['faithfulness'].tolist())}."
-    )
+    heads = spread(table["size"].astype(float).tolist(), 0)
+    faithful = spread(table["faithfulness"].tolist())
+    return f"Circuits of {heads} heads, with all MLPs, have a faithfulness of {faithful}."
 
 
 def circuits(tables: Tables, operators: Sequence[str]) -> str:

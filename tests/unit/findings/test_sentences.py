@@ -62,8 +62,7 @@ def test_shares_stand_beside_the_null_that_passes_most(tables):
 
 def test_types_are_counted_over_layers(tables):
     assert neurons.types(tables, "add", "threshold") == (
-        "Under the rule `threshold`, 16 of the 40 top neurons match, "
-        "most often ranges (12) and residues (6)."
+        "16 of the 40 top neurons match (`threshold`), most often ranges (12) and residues (6)."
     )
 
 
@@ -76,10 +75,12 @@ def test_a_knockout_counts_where_wilson_intervals_are_apart(tables):
     assert neurons.silenced(run.by_prompt(drawn=False), "add").verdict == "uncontrolled"
     swapped = table.replace({"condition": {"control": "heuristic", "heuristic": "control"}})
     assert neurons.silenced(swapped, "add").verdict == "higher"
-    assert "lowers accuracy more than that of as many others in addition;" in neurons.knockouts(
-        tables, run.OPERATORS
-    )
-    assert "in 1 of the 2 operators" in neurons.knockouts_in_short(tables, run.OPERATORS)
+    assert "in 1 of the 2 operators" in neurons.knockouts(tables, run.OPERATORS)
+    leaves = "leaves 50.0 % right, as many others 100 %: lower beyond the intervals."
+    assert neurons.silencing(tables, "add").endswith(leaves)
+    tables["fig08_prompt_knockout"] = run.by_prompt(drawn=False)
+    assert neurons.silencing(tables, "add") == ""
+    assert "has no control" in neurons.knockouts(tables, run.OPERATORS)
 
 
 def test_heuristics_whose_own_prompts_suffer_are_counted_by_intervals(tables):
@@ -128,8 +129,8 @@ def test_numbers_of_the_rivals_are_means_over_neurons(tables):
 
 def test_short_whole_periods_are_counted_with_their_neighbours(tables):
     assert rivals.periods(tables, "add") == (
-        "The strongest period is longer than 12 for 1 of the 5 neurons; "
-        "of the short whole periods the most frequent are 3 in a + b (2) and 2 in the result (1)."
+        "The strongest period is longer than 12 for 1 of the 5; "
+        "short whole ones: 3 in a + b (2) and 2 in the result (1)."
     )
     said = rivals.whole_periods(tables, run.OPERATORS)
     assert said == "A short whole period is the strongest of 6 of the 10 neurons: 3 (4) and 2 (2)."
@@ -191,5 +192,5 @@ def test_an_operator_without_prompts_or_right_answers_has_a_sentence_of_its_own(
     tables["table03_accuracy"] = table.assign(prompts=9)
     assert "answers no prompt right" in operators.paragraph(tables, "mul", "fdr")
     assert operators.paragraph(tables, "add", "fdr").startswith(
-        f"**{OPERATOR_TITLES['add'].capitalize()}.** 100 % right; circuit: L0H0 and L1H1."
+        f"**{OPERATOR_TITLES['add'].capitalize()}.** Circuit: L0H0 and L1H1."
     )
