@@ -50,6 +50,6 @@ def memorised(tables: Tables) -> str:
     if not gone:
         return ""
     return (
-        f"Some answers of {titles(gone)} are memorised: accuracy is measurably lower on prompts "
-        "held out of training."
+        f"Accuracy is measurably lower on prompts held out of training in {titles(gone)}: "
+        "some answers there may be memorised."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from pipeline_lib.figures.fig_classified_share import FALSE, SHARES
 from pipeline_lib.figures.style import OPERATOR_TITLES
 from pipeline_lib.findings.tables import Tables, rows_of, studied
 from pipeline_lib.findings.words import (
@@ -58,12 +59,12 @@ def shares(table: pd.DataFrame, operator: str) -> Shares:
     """One operator's rows of fig_classified_share; rules are "threshold" and "fdr"."""
     found = Shares()
     for _, row in rows_of(table, operator=operator).dropna(subset=["value"]).iterrows():
-        what, _, rule = str(row["what"]).partition(" at ")
         rate = Rate(float(row["value"]), float(row["low"]), float(row["high"]))
-        if what == "share":
-            found.real[rule] = rate
-        else:
-            found.nulls.setdefault(rule, {})[str(row["rule_or_null"])] = rate
+        for rule in SHARES:
+            if row["what"] == SHARES[rule]:
+                found.real[rule] = rate
+            elif row["what"] == FALSE[rule]:
+                found.nulls.setdefault(rule, {})[str(row["rule_or_null"])] = rate
     return found
 
 
@@ -97,12 +98,12 @@ def classified(tables: Tables, operators: Sequence[str], nominal: float) -> str:
             "unknown": "no null was made in {}",
         },
     )
-    exceeds = f"measurably exceeds {percent(nominal)} in {{}}"
+    share = f"measurably more than {percent(nominal)} have the evidence of a classified neuron"
     rates = clauses(
         {op: fdr_verdict(each, nominal) for op, each in found.items()},
         {
-            "held": f"under the false discovery rate no null {exceeds}",
-            "above": f"under the false discovery rate a null {exceeds}",
+            "held": f"under the rule fdr, of no null's maps {share} in {{}}",
+            "above": f"under the rule fdr, of some null's maps {share} in {{}}",
         },
     )
     return f"{sentence(words)} {sentence(rates)}".strip()

@@ -77,7 +77,7 @@ def effects(tables: Tables) -> str:
     if everyone.empty:
         return "No effect was measured."
     total = counted(len(found), len(everyone))
-    said = f"Of the heads and MLPs, {total} change the answer when patched (q ≤ {LEVEL})"
+    said = f"Of the heads and MLPs, {total} move the log odds when patched (q ≤ {LEVEL})"
     if found.empty:
         return f"{said}."
     return f"{said}; most: {strongest(found)}. {by_position(tables)}"

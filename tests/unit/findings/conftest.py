@@ -66,8 +66,9 @@ def classified(null=0.5, null_fdr=0.02):
     rows = []
     for op in STUDIED:
         rows += [
-            (op, "threshold", "share at threshold", 0.9, 0.8, 0.95, 40),
-            (op, "fdr", "share at fdr", 0.4, 0.3, 0.5, 40),
+            (op, "neurons", "share at threshold", 0.9, 0.8, 0.95, 40),
+            (op, "neurons", "share at fdr", 0.4, 0.3, 0.5, 40),
+            (op, "smooth", "share at fdr against this null alone", 0.99, 0.9, 1.0, 40),
             (op, "smooth", "false positives at threshold", null, null - 0.1, null + 0.1, 99),
             (op, "white", "false positives at threshold", 0.01, 0.0, 0.02, 99),
             (op, "smooth", "false positives at fdr", null_fdr, null_fdr - 0.01, 0.2, 99),
