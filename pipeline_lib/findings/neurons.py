@@ -98,7 +98,7 @@ def classified(tables: Tables, operators: Sequence[str], nominal: float) -> str:
             "unknown": "no null was made in {}",
         },
     )
-    share = f"measurably more than {percent(nominal)} have the evidence of a classified neuron"
+    share = f"measurably more than {100 * nominal:g} % have the evidence of a classified neuron"
     rates = clauses(
         {op: fdr_verdict(each, nominal) for op, each in found.items()},
         {

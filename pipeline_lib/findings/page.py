@@ -62,7 +62,7 @@ def in_short(tables: Tables, names: Sequence[str], settings: Mapping[str, Any]) 
 def place(components: str, layer: int | None) -> str:
     """Where the largest effects are and from which layer on the answer can be read."""
     most = (
-        f"The largest effects are those of {components}."
+        f"The largest effects, in nats of log odds, are those of {components}."
         if components
         else "No effect is measurable."
     )

@@ -70,3 +70,19 @@ def test_tables_that_a_run_does_not_have_are_empty_and_broken_ones_an_error(tmp_
     assert all(found[name].empty for name in COLUMNS if name != "heuristic_counts")
     with pytest.raises(ArtifactError, match="lacks the columns"):
         read_tables({"fig_rivals": path})
+
+
+def test_the_first_lines_follow_the_numbers(tables):
+    short = page(tables).split("## ")[1].splitlines()
+    assert short[2] == "- The model answers 100 % of addition and 97.6 % of subtraction right."
+    assert "are those of MLP 1 (6.5), L0H0 (4.0) and L1H1 (2.0)." in short[3]
+    assert "readable better than chance from layer 0 on" in short[3]
+    assert short[4] == (
+        "- Circuits of 1 to 2 heads, with all MLPs, have a faithfulness of 0.90 to 0.97."
+    )
+    assert short[5].startswith(
+        "- At the threshold 90.0 % of the top neurons match a heuristic, and"
+    )
+    assert short[5].endswith("50.0 % of maps that mean nothing; under the false discovery rate "
+                             "40.0 %, and 2.0 %.")  # fmt: skip
+    assert short[6] == "- Heuristics win against Fourier modes in every operator compared."

@@ -48,13 +48,13 @@ def test_a_threshold_that_a_null_reaches_as_often_is_not_called_better(tables):
     said = neurons.classified(tables, run.OPERATORS, NOMINAL)
     assert "threshold measurably more neurons match than maps of any null in addition and" in said
     assert (
-        "of no null's maps measurably more than 5.0 % have the evidence of a classified neuron in add"
+        "of no null's maps measurably more than 5 % have the evidence of a classified neuron in a"
         in said
     )
     tables["fig_classified_share"] = run.classified(null=0.75, null_fdr=0.08)
     said = neurons.classified(tables, run.OPERATORS, NOMINAL)
     assert "not measurably more neurons match than maps of a null in addition and" in said
-    assert "of some null's maps measurably more than 5.0 % have the evidence" in said
+    assert "of some null's maps measurably more than 5 % have the evidence" in said
 
 
 def test_shares_stand_beside_the_null_that_passes_most(tables):
