@@ -78,6 +78,9 @@ FIRST_FURTHER = 16
 PAGES = ("effects", "attention", "ov", "neurons")
 """Pages to browse of each model, in the order of their links; beside them lies their index."""
 
+DOCUMENTS = ("findings",)
+"""Pages in Markdown of each model, beside its figures."""
+
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",
     "sub": "table05_neurons_sub",
