@@ -45,7 +45,7 @@ ROWS = {
 }
 NOTHING = {
     "by_heuristic": "no heuristic has\nenough neurons\nto be knocked out",
-    "by_prompt": "no evaluation prompts",
+    "by_prompt": "no prompt has neurons\nof heuristics",
 }
 MARKS = {
     "heuristic": ("o", "neurons of heuristics"),
@@ -111,15 +111,17 @@ def _kind_rows(
     """The rows of one kind of ablation; p is that of the random sets' drop being as large.
 
     A sign-flip test of the differences; a control that is too small has none, and is not drawn.
+    Nothing is drawn where no neuron was silenced.
     """
     means = each.groupby([*unit, "condition"], sort=True)[["drop", *SET]].mean()
     drops = means["drop"].unstack("condition")
     sizes = means[SET].groupby("condition").mean()
+    wanted = sizes["n_neurons"].get("heuristic", 0.0)
     for condition in [name for name in MARKS if name in drops]:
         drop = drops[condition].to_numpy(dtype=np.float64)
         low, high = bootstrap_mean_interval(drop, rng)
         size = sizes.loc[condition]
-        drawn = size["n_neurons"] >= MIN_CONTROL * sizes.loc["heuristic", "n_neurons"]
+        drawn = wanted > 0 and size["n_neurons"] >= MIN_CONTROL * wanted
         p = np.nan
         if condition != "heuristic" and drawn:
             p = _p_value(drops["heuristic"].to_numpy(dtype=np.float64) - drop, rng)

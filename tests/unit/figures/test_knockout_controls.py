@@ -115,11 +115,19 @@ def test_an_operator_with_nothing_says_so(drawn, write, words_of):
     assert set(drawn.table["operator"]) == {"add"}
     words = words_of(drawn)
     assert "no heuristic has" in words
-    assert "no evaluation prompts" in words
+    assert "no prompt has neurons" in words
     assert "6 heuristics" in words
     assert "10 prompts, 4 per layer" in words
     assert "other top neurons" not in words  # nowhere drawn
     write(drawn)
+
+
+def test_prompts_without_neurons_are_not_drawn(tables):
+    empty = tables[1].assign(n_neurons=0, correct=True)
+    table = controls.tabulate_prompts(empty, np.random.default_rng(0))
+    assert (table["drop"] == 0.0).all()
+    assert not table["drawn"].any()
+    assert table["p_value"].isna().all()
 
 
 def test_p_values_are_written_short():
