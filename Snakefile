@@ -66,6 +66,7 @@ include: "workflow/rules/figures_truth.smk"
 include: "workflow/rules/figures_rivals.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures_models.smk"
+include: "workflow/rules/findings.smk"
 include: "workflow/rules/browse.smk"
 include: "workflow/rules/planted.smk"
 

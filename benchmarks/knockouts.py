@@ -114,7 +114,7 @@ def draw_rows(model: LanguageModel, n_prompts: int) -> tuple[pd.DataFrame, list[
 
     member = membership(matches, prompts)
     arguments = {"limits": LIMITS, "rank": "score", "rng": rng}
-    knock_out_prompts(matches, member, neurons, prompts, keep, **arguments)
+    knock_out_prompts(matches, member, neurons, prompts, {"zero": keep}, **arguments)
     return kept[0][0], list(kept[0][1])
 
 

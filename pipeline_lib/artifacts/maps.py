@@ -128,6 +128,19 @@ def neuron_index(artifact: store.Artifact) -> pd.DataFrame:
     return pd.DataFrame({name: artifact.read(name) for name in ("layer", "neuron")})
 
 
+def read_norms(artifact: store.Artifact) -> pd.DataFrame:
+    """Activation norm of every neuron: root mean square of its K map; a neuron at a time.
+
+    Columns layer, neuron, norm; NaN where there are no prompts.
+    """
+    table = neuron_index(artifact)
+    n_prompts = len(artifact.read("a"))
+    if not n_prompts:
+        return table.assign(norm=np.nan)
+    maps = (artifact.read("k_map", row).astype(np.float64) for row in range(len(table)))
+    return table.assign(norm=[float(np.sqrt(np.mean(k_map**2))) for k_map in maps])
+
+
 def prompt_index(artifact: store.Artifact, operator: str) -> pd.DataFrame:
     """The prompts of a map artifact's columns, as a prompt table."""
     columns = {name: artifact.read(name) for name in ("a", "b", "answer")}

@@ -146,11 +146,11 @@ def knock_out(
         membership(subject.matches, prompts),
         subject.neurons,
         prompts,
-        is_correct,
+        {"zero": is_correct},
         limits=[0, *per_layer],
         rank=rank,
         rng=subject.rng(seed, "checkpoint_knockout"),
-    )
+    ).drop(columns=["ablation", "n_unmapped", "norm"])
     table.insert(0, "checkpoint", subject.checkpoint)
     table.insert(1, "operator", subject.operator)
     return table

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from pipeline_lib.config.base import (
     Conflict,
     Count,
+    Items,
     NonEmpty,
     OrderedItems,
     Section,
     Seed,
 )
+
+AblationName = Literal["zero", "mean", "resample"]
 
 
 class HeuristicKnockoutSection(Section):
@@ -20,10 +25,12 @@ class HeuristicKnockoutSection(Section):
     """Heuristics with fewer neurons are left out."""
     prompts: Count = 100
     """Largest number of associated prompts, and of not associated ones, per heuristic."""
+    draws: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Random sets per heuristic that match its neurons in layer, count and activation norm."""
     positions: Literal["all", "last"] = "all"
-    """Token positions at which the neurons are set to zero."""
+    """Token positions at which the neurons are ablated."""
     seed: Seed = 42
-    """Seed of the choice of prompts."""
+    """Seed of the choice of prompts, of the random sets and of what is resampled."""
 
 
 class PromptKnockoutSection(Section):
@@ -38,9 +45,9 @@ class PromptKnockoutSection(Section):
     rank: Literal["score", "count"]
     """Order of the neurons: by their best fitting score, or by the number of fitting heuristics."""
     positions: Literal["all", "last"] = "all"
-    """Token positions at which the neurons are set to zero."""
+    """Token positions at which the neurons are ablated."""
     seed: Seed = 42
-    """Seed of the choice of prompts and of the control neurons."""
+    """Seed of the choice of prompts, of the control neurons and of what is resampled."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """At least one number of neurons beside zero must be tried."""
@@ -54,10 +61,17 @@ class PromptKnockoutSection(Section):
 
 
 class KnockoutsSection(Section):
-    """Tests of the heuristics by taking neurons away."""
+    """Tests of the heuristics by taking neurons away (definitions 8)."""
 
+    ablations: Annotated[Items[AblationName], NonEmpty] = ("zero", "mean", "resample")
+    """What activations become: zero (the paper; always), their mean, another prompt's."""
     by_heuristic: HeuristicKnockoutSection = HeuristicKnockoutSection()
     by_prompt: PromptKnockoutSection
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Figures 7 and 8 show zero ablation, as the paper does."""
+        if "zero" not in self.ablations:
+            yield Conflict("ablations", list(self.ablations), "must contain zero: figures show it")
 
 
 class CheckpointsSection(Section):

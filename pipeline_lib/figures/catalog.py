@@ -26,6 +26,7 @@ FIGURES = (
     "fig_attribution_truth",
     "fig_circuit_test",
     "fig_stability",
+    "fig_knockout_controls",
     "embeddings",
     "heuristic_counts",
     "fig_rivals",
@@ -59,6 +60,7 @@ BY_RULE = frozenset(
         "fig08_prompt_knockout",
         "fig08_prompt_knockout_models",
         "fig09_failure_modes",
+        "fig_knockout_controls",
         "heuristic_counts",
         "table08_unclassified_neurons",
         "table_scorecard",
@@ -75,6 +77,9 @@ FIRST_FURTHER = 16
 
 PAGES = ("effects", "attention", "ov", "neurons")
 """Pages to browse of each model, in the order of their links; beside them lies their index."""
+
+DOCUMENTS = ("findings",)
+"""Pages in Markdown of each model, beside its figures."""
 
 OPERATOR_TABLES = {
     "add": "table04_neurons_add",

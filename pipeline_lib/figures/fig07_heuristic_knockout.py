@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from pipeline_lib import store
 from pipeline_lib.figures.reading import one_per_operator
 from pipeline_lib.figures.style import (
+    ACCENT,
     NEUTRAL,
     OPERATOR_COLOURS,
     Drawn,
@@ -23,20 +25,23 @@ from pipeline_lib.figures.style import (
     say,
     style,
 )
-from pipeline_lib.stats import wilson_interval
+from pipeline_lib.stats import rank_p_value, wilson_interval
 
 READ = ["heuristic", "label", "n_neurons", "n_associated", "n_other"]
 ACCURACIES = ["baseline_associated", "associated", "baseline_other", "other"]
 MAX_NAMED = 12
+SIGNS = {"associated": "●", "other": "✕", "matched": "□"}
 INTERVALS = ["associated_low", "associated_high", "other_low", "other_high"]
-COLUMNS = ["operator", "rank", *READ, *ACCURACIES, "drop", *INTERVALS]
+CHOSEN = ["ablation", "condition"]
+MATCHED = ["matched", "matched_low", "matched_high", "n_draws", "p_value"]
+COLUMNS = ["operator", "rank", *READ, *ACCURACIES, "drop", *INTERVALS, *MATCHED]
 
 
 def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, Any]) -> Drawn:
     """The figure from the knockouts by heuristic of every operator."""
     files = one_per_operator(inputs, "knockouts", operators)
     parts = [
-        tabulate_knockouts(op, store.read_table(path, [*READ, *ACCURACIES]))
+        tabulate_knockouts(op, store.read_table(path, [*READ, *CHOSEN, *ACCURACIES]))
         for op, path in files.items()
     ]
     table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
@@ -46,13 +51,24 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
 def tabulate_knockouts(operator: str, knockouts: pd.DataFrame) -> pd.DataFrame:
     """Heuristics from the largest drop on their prompts down, with 95 % Wilson intervals.
 
-    The drop is the baseline's accuracy on the associated prompts minus the accuracy after the
-    knockout (`COLUMNS`); equal drops are ordered by name.
+    Of zero ablation. The drop is the baseline's accuracy on the associated prompts minus the
+    accuracy after the knockout; equal drops are ordered by name. matched, _low, _high are the mean
+    and the 2.5 and 97.5 % quantiles of the accuracy on them without each random set, p_value the
+    rank of the drop among theirs (`COLUMNS`).
     """
-    drop = knockouts["baseline_associated"] - knockouts["associated"]
-    table = knockouts.assign(operator=operator, drop=drop).sort_values(
+    zero = knockouts[knockouts["ablation"] == "zero"]
+    own = zero[zero["condition"] == "heuristic"]
+    drop = own["baseline_associated"] - own["associated"]
+    table = own.assign(operator=operator, drop=drop).sort_values(
         ["drop", "heuristic"], ascending=[False, True], ignore_index=True
     )
+    drawn = zero[zero["condition"] == "matched"].groupby("heuristic")["associated"]
+    groups = {name: group.to_numpy(dtype=np.float64) for name, group in drawn}
+    found = [
+        _against(float(accuracy), groups.get(name, np.empty(0)))
+        for name, accuracy in zip(table["heuristic"], table["associated"], strict=True)
+    ]
+    table[MATCHED] = np.array(found, dtype=np.float64).reshape(-1, len(MATCHED))
     table["rank"] = np.arange(1, len(table) + 1)
     for side in ("associated", "other"):
         low, high = wilson_interval(
@@ -60,6 +76,17 @@ def tabulate_knockouts(operator: str, knockouts: pd.DataFrame) -> pd.DataFrame:
         )
         table[f"{side}_low"], table[f"{side}_high"] = low, high
     return table[COLUMNS]
+
+
+def _against(
+    accuracy: float, drawn: Float[np.ndarray, " draw"]
+) -> tuple[float, float, float, int, float]:
+    """Mean and quantiles of what random sets leave, their number, p (`MATCHED`)."""
+    if not len(drawn):
+        return float("nan"), float("nan"), float("nan"), 0, float("nan")
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    p = rank_p_value(accuracy, drawn, larger=False)
+    return float(drawn.mean()), float(low), float(high), len(drawn), p
 
 
 def draw_knockouts(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
@@ -79,13 +106,13 @@ def draw_knockouts(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
                 say(axes, "no heuristic has\nenough neurons\nto be knocked out")
                 continue
             _panel(axes, rows, OPERATOR_COLOURS[operator])
-            means = f"mean ● {rows['associated'].mean():.2f}   ✕ {rows['other'].mean():.2f}"
-            axes.set_title(f"{operator_title(operator)}\n{means}", linespacing=1.4)
+            means = "  ".join(f"{sign} {rows[name].mean():.2f}" for name, sign in SIGNS.items())
+            axes.set_title(f"{operator_title(operator)}\nmean {means}", linespacing=1.4)
         first = next(axes for axes in panels.values() if axes.axison)
         first.tick_params(labelleft=True)
         first.set_ylabel("accuracy after knockout")
-        lowest = table[["associated_low", "other_low"]].to_numpy(dtype=np.float64).min()
-        first.set_ylim(*accuracy_limits(float(lowest)))
+        lowest = table[["associated_low", "other_low", "matched_low"]].to_numpy(dtype=np.float64)
+        first.set_ylim(*accuracy_limits(float(np.nanmin(lowest))))
         _legend(figure)
         return figure
 
@@ -104,6 +131,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
             places, rows[side], linestyle="none", marker=marker, color=ink,
             markersize=float(np.clip(160 / len(rows), 1.5, 3.5)), markeredgewidth=0.6,
         )  # fmt: skip
+    _matched(axes, rows)
     axes.margins(x=0.1)
     if len(rows) <= MAX_NAMED:
         axes.set_xticks(rows["rank"], rows["label"], rotation=90)
@@ -112,12 +140,30 @@ def _panel(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
         axes.set_xlabel(f"heuristics by drop (n = {len(rows)})")
 
 
+def _matched(axes: Axes, rows: pd.DataFrame) -> None:
+    """What random sets leave of the accuracy on the same prompts: mean, and range of most."""
+    size = float(np.clip(140 / len(rows), 1.2, 3.0))
+    axes.vlines(
+        rows["rank"], rows["matched_low"], rows["matched_high"], color=ACCENT, alpha=0.5,
+        linewidth=float(np.clip(90 / len(rows), 0.3, 1.2)),
+    )  # fmt: skip
+    axes.plot(
+        rows["rank"], rows["matched"], linestyle="none", marker="s", color=ACCENT,
+        markerfacecolor="white", markersize=size, markeredgewidth=0.5, zorder=1.5,
+    )  # fmt: skip
+
+
 def _legend(figure: Figure) -> None:
     handles = [
         Line2D([], [], linestyle="none", marker="o", color="black"),
         Line2D([], [], linestyle="none", marker="x", color=NEUTRAL, markeredgewidth=0.6),
+        Line2D([], [], linestyle="none", marker="s", color=ACCENT, markerfacecolor="white",
+               markeredgewidth=0.6),
         Line2D([], [], linestyle="--", color=NEUTRAL, linewidth=0.8),
         Line2D([], [], linestyle=":", color=NEUTRAL, linewidth=0.8),
-    ]
-    names = ["prompts of the heuristic", "other prompts", "means", "means of the intact model"]
-    figure.legend(handles, names, ncols=4, loc="outside lower center")
+    ]  # fmt: skip
+    names = [
+        "prompts of the heuristic", "other prompts", "its prompts, random sets like it",
+        "means", "means of the intact model",
+    ]  # fmt: skip
+    figure.legend(handles, names, ncols=5, loc="outside lower center", columnspacing=1.2)

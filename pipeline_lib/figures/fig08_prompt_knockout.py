@@ -31,8 +31,8 @@ COLUMNS = [
     "operator", "condition", "limit", "accuracy", "low", "high", "n_prompts", "mean_neurons",
     "drawn",
 ]  # fmt: skip
-LINES: dict[str, Literal["-", "--"]] = {"heuristic": "-", "control": "--"}
-LINE_NAMES = ["neurons of its heuristics", "control: other top neurons"]
+LINES: dict[str, Literal["-", "--", ":"]] = {"heuristic": "-", "control": "--", "matched": ":"}
+LINE_NAMES = ["neurons of its heuristics", "control: other top neurons", "random, of like norm"]
 BOOTSTRAP_SEED = 0
 MIN_CONTROL = 0.9
 NOTHING = "no operator has evaluation prompts:\nnothing was knocked out"
@@ -47,10 +47,16 @@ def make(inputs: dict[str, Any], operators: Sequence[str], settings: dict[str, A
 def tabulate_operators(files: Mapping[str, str]) -> pd.DataFrame:
     """`tabulate_accuracy` of the knockouts of every operator, one after the other."""
     parts = [
-        tabulate_accuracy(op, store.read_table(path, READ), generator(BOOTSTRAP_SEED, "fig08", op))
+        tabulate_accuracy(op, zero_ablation(path), generator(BOOTSTRAP_SEED, "fig08", op))
         for op, path in files.items()
     ]
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def zero_ablation(path: str) -> pd.DataFrame:
+    """Knockouts by prompt of one operator that set activations to zero, as the paper does."""
+    table = store.read_table(path, ["ablation", *READ])
+    return table[table["ablation"] == "zero"]
 
 
 def tabulate_accuracy(
@@ -77,11 +83,11 @@ def tabulate_accuracy(
 
 
 def draw_accuracy(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
-    """Lines of accuracy: colour for the operator, solid for heuristics, dashed for the control."""
+    """Lines of accuracy: colour for the operator, solid for heuristics, others for controls."""
     with style():
         if table.empty:
             return message_figure(NOTHING)
-        figure = new_figure(COLUMN, 2.7)
+        figure = new_figure(COLUMN, 2.9)
         axes = figure.subplots()
         shown = draw_panel(axes, table, operators)
         axes.set_ylim(*accuracy_limits(float(table["low"].min())))
@@ -122,19 +128,26 @@ def _line(axes: Axes, rows: pd.DataFrame, operator: str, condition: str) -> None
 def operator_legend(
     figure: FigureBase, operators: Sequence[str], shown: Sequence[str], *, one_row: bool = False
 ) -> None:
-    """Operators and conditions above the panels: one row, or columns that end in a condition."""
+    """Operators and conditions above the panels: a row of each, or rows of two."""
     colours = [
         Line2D([], [], color=OPERATOR_COLOURS[op], marker=OPERATOR_MARKERS[op]) for op in operators
     ]
     names = [OPERATOR_TITLES[op] + ("" if op in shown else " (no prompts)") for op in operators]
+    marks = list(zip(colours, names, strict=True))
     lines = [Line2D([], [], color=NEUTRAL, linestyle=line) for line in LINES.values()]
+    conditions = list(zip(lines, LINE_NAMES, strict=True))
     # a page is not wide enough for the words on more than two operators without prompts
-    one_row = one_row and len(operators) - len(shown) <= 2
-    half = len(operators) if one_row else -(-len(operators) // 2)
+    if one_row and len(operators) - len(shown) <= 2:
+        rows = [marks, conditions]
+    else:
+        rows = [part[n : n + 2] for part in (marks, conditions) for n in range(0, len(part), 2)]
+    width, blank = max(map(len, rows)), (Line2D([], [], linestyle="none"), "")
+    # legends are filled column by column
+    cells = [row[n] if n < len(row) else blank for n in range(width) for row in rows]
     figure.legend(
-        [*colours[:half], lines[0], *colours[half:], lines[1]],
-        [*names[:half], LINE_NAMES[0], *names[half:], LINE_NAMES[1]],
-        ncols=len(operators) + 2 if one_row else 2,
+        [handle for handle, _ in cells],
+        [name for _, name in cells],
+        ncols=width,
         loc="outside upper center",
         columnspacing=1.2,
     )

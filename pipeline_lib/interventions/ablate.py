@@ -105,16 +105,20 @@ def predict_ablated(
     masks: Bool[Tensor, "set layer d_mlp"],
     *,
     sets: Int64[Tensor, " row"] | None = None,
-    value: Zero | Float[Tensor, "layer token d_mlp"] = "zero",
+    value: Zero | Float[Tensor, "filling layer token d_mlp"] = "zero",
+    fillings: Int64[Tensor, " row"] | None = None,
     positions: Where = "all",
     batch_size: int | None = None,
 ) -> Int64[Tensor, " row"]:
     """Most probable next token of each row under `ablate_neurons`, without keeping logits.
 
-    ``sets`` says which of the masks each row has; by default row r has mask r.
+    ``sets`` says which of the masks each row has, ``fillings`` which entry of ``value`` (means, or
+    other prompts' activations); by default row r has mask r, and entry r modulo their number.
     """
     predicted = torch.empty(len(tokens), dtype=torch.int64)
-    ablation = _Ablation.of_site("mlp_post", masks, value, sets)
+    values: dict[Site, Tensor] = {"mlp_post": value} if isinstance(value, Tensor) else {}
+    sets = torch.arange(len(masks)) if sets is None else sets
+    ablation = _Ablation({"mlp_post": masks}, values, sets, fillings)
     for rows, logits in _iter_ablated(model, tokens, ablation, positions, batch_size):
         predicted[rows] = logits.argmax(-1).cpu()
     return predicted
@@ -124,12 +128,13 @@ def predict_ablated(
 class _Ablation:
     """Sets of ablated units, which set each row has, and what replaces the units (else zero).
 
-    Row r reads entry ``r % len(filling)`` of the replacing values.
+    Row r reads entry ``fillings[r]`` of the replacing values, else ``r % len(filling)``.
     """
 
     masks: Masks
     values: dict[Site, Float[Tensor, "filling layer token *width"]]
     sets: Int64[Tensor, " row"]
+    fillings: Int64[Tensor, " row"] | None = None
     where: Bool[Tensor, " token"] | None = None
 
     def at(self, positions: Where, n_tokens: int) -> "_Ablation":
@@ -169,11 +174,9 @@ class _Ablation:
         site: Site,
         mask: Bool[Tensor, "set layer unit"],
         value: Zero | Float[Tensor, "layer token *width"],
-        sets: Int64[Tensor, " row"] | None = None,
     ) -> "_Ablation":
         values: dict[Site, Tensor] = {site: value[None]} if isinstance(value, Tensor) else {}
-        sets = torch.arange(len(mask)) if sets is None else sets
-        return cls({site: mask}, values, sets)
+        return cls({site: mask}, values, torch.arange(len(mask)))
 
     def first_layers(self, n_layers: int) -> Int64[Tensor, " set"]:
         """First layer in which each set has a unit; ``n_layers`` where it has none."""
@@ -199,6 +202,7 @@ class _Ablation:
     ) -> Edit:
         values, where = self.values.get(site), self.where
         assert where is not None
+        source = rows if self.fillings is None else self.fillings[rows]
 
         def edit(entries: Tensor) -> Tensor:
             x = entries.unflatten(0, (len(rows), -1))
@@ -208,7 +212,7 @@ class _Ablation:
             units = (units[..., None] if site == "z" else units).to(x.device)
             if values is None:
                 return x.masked_fill(units, 0).flatten(0, 1)
-            filling = values[rows % len(values), layer, -x.shape[1] :]
+            filling = values[source % len(values), layer, -x.shape[1] :]
             return torch.where(units, filling.to(x.device, x.dtype), x).flatten(0, 1)
 
         return edit

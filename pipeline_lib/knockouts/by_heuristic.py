@@ -1,16 +1,23 @@
 """Knockout by heuristic: silence its neurons, look at its prompts and at others."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
 from pipeline_lib.heuristics.types import Heuristic
-from pipeline_lib.knockouts.ablation import NO_NEURONS, IsCorrect
+from pipeline_lib.knockouts.ablation import NO_NEURONS, IsCorrect, Kind
+from pipeline_lib.knockouts.matched import SET_COLUMNS, Pool
 
 COLUMNS = [
     "heuristic",
     "label",
-    "n_neurons",
+    "ablation",
+    "condition",
+    "draw",
+    *SET_COLUMNS,
     "n_associated",
     "n_other",
     "baseline_associated",
@@ -18,6 +25,24 @@ COLUMNS = [
     "baseline_other",
     "other",
 ]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A heuristic, rows of prompts it is true of and of others, and the sets silenced in them.
+
+    The first set is empty, the second its own neurons, the others random ones that match them.
+    """
+
+    heuristic: Heuristic
+    associated: np.ndarray
+    other: np.ndarray
+    sets: list[np.ndarray]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Rows of all its prompts, the associated ones first."""
+        return np.concatenate([self.associated, self.other])
 
 
 def neurons_by_heuristic(matches: pd.DataFrame) -> dict[Heuristic, np.ndarray]:
@@ -40,53 +65,67 @@ def sample_prompts(
 def knock_out_heuristics(
     heuristics: dict[Heuristic, np.ndarray],
     correct: pd.DataFrame,
-    is_correct: IsCorrect,
+    answers: Mapping[Kind, IsCorrect],
+    pool: Pool,
     *,
     min_neurons: int,
     n_prompts: int,
+    n_draws: int,
     rng: np.random.Generator,
+    control_rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Accuracy on associated and on other prompts after silencing each heuristic's neurons.
 
     ``heuristics`` maps each to its neurons (int [neuron, 2]: layer, neuron); those with fewer than
     ``min_neurons`` are left out, as are those with no prompt on one of the two sides. ``correct``
     holds prompts the intact model answers right; the baselines are measured on the same prompts
-    all the same. Source: paper, figure 7; definitions 8. One row per heuristic (`COLUMNS`).
+    all the same. Condition "heuristic" silences its own neurons, "matched" each of ``n_draws``
+    random sets of the ``pool`` with as many neurons of like norm per layer (`Pool.draw`), in the
+    same prompts, under each kind of ablation. Source: paper,
+    figure 7; definitions 8. One row per (heuristic, ablation, set) with `COLUMNS`.
     """
     trials = []
     for heuristic, neurons in heuristics.items():
         if len(neurons) < min_neurons:
             continue
-        associated, other = sample_prompts(heuristic.members(correct), n_prompts, rng)
-        if len(associated) and len(other):
-            trials.append((heuristic, neurons, associated, other))
+        prompts = sample_prompts(heuristic.members(correct), n_prompts, rng)
+        if all(map(len, prompts)):
+            drawn = [pool.draw(neurons, NO_NEURONS, control_rng) for _ in range(n_draws)]
+            trials.append(Trial(heuristic, *prompts, [NO_NEURONS, neurons, *drawn]))
     if not trials:
         return pd.DataFrame(columns=COLUMNS)
-    # all rows at once, so that prompts which several heuristics share run once without ablation
-    chosen = [np.concatenate([associated, other]) for *_, associated, other in trials]
-    sets = [s for (_, n, *_), rows in zip(trials, chosen, strict=True) for s in [n] * len(rows)]
-    where = np.concatenate(chosen)
-    answered = is_correct(
-        correct.iloc[np.concatenate([where, where])], [NO_NEURONS] * len(where) + sets
-    )
-    ends = np.cumsum([len(rows) for rows in chosen])[:-1]
-    intact, ablated = (np.split(half, ends) for half in np.split(answered, 2))
-    return pd.DataFrame(
-        [_row(*trial, *means) for trial, *means in zip(trials, intact, ablated, strict=True)],
-        columns=COLUMNS,
-    )
+    rows: list[tuple[object, ...]] = []
+    for kind, is_correct in answers.items():
+        answered = _answered(trials, correct, is_correct)
+        for trial, right in zip(trials, answered, strict=True):
+            rows += _rows(trial, kind, right, pool)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values("heuristic", kind="stable", ignore_index=True)
 
 
-def _row(
-    heuristic: Heuristic,
-    neurons: np.ndarray,
-    associated: np.ndarray,
-    other: np.ndarray,
-    intact: Bool[np.ndarray, " prompt"],
-    ablated: Bool[np.ndarray, " prompt"],
-) -> tuple[object, ...]:
-    """One heuristic's line of the table; its associated prompts come first."""
-    side = np.arange(len(intact)) < len(associated)
-    means = (intact[side], ablated[side], intact[~side], ablated[~side])
-    counts = (len(neurons), len(associated), len(other))
-    return heuristic.name, heuristic.label, *counts, *(float(values.mean()) for values in means)
+def _answered(
+    trials: list[Trial], correct: pd.DataFrame, is_correct: IsCorrect
+) -> list[Bool[np.ndarray, "set prompt"]]:
+    """Of every trial, which of its prompts are answered right under each of its sets."""
+    # all rows at once, so that prompts which several sets share run once without ablation
+    where = np.concatenate([np.tile(trial.rows, len(trial.sets)) for trial in trials])
+    silenced = [chosen for trial in trials for chosen in trial.sets for _ in trial.rows]
+    answered = is_correct(correct.iloc[where], silenced)
+    ends = np.cumsum([len(trial.sets) * len(trial.rows) for trial in trials])[:-1]
+    parts = np.split(answered, ends)
+    return [part.reshape(len(t.sets), -1) for part, t in zip(parts, trials, strict=True)]
+
+
+def _rows(
+    trial: Trial, kind: Kind, answered: Bool[np.ndarray, "set prompt"], pool: Pool
+) -> list[tuple[object, ...]]:
+    """One heuristic's lines of the table under one kind of ablation, its own neurons first."""
+    n, heuristic, intact = len(trial.associated), trial.heuristic, answered[0]
+    lines = []
+    for draw, (neurons, after) in enumerate(zip(trial.sets[1:], answered[1:], strict=True)):
+        condition = "matched" if draw else "heuristic"
+        name = (heuristic.name, heuristic.label, kind, condition, draw)
+        counts = (*pool.describe(neurons), n, len(trial.other))
+        halves = (intact[:n], after[:n], intact[n:], after[n:])
+        lines.append((*name, *counts, *(float(half.mean()) for half in halves)))
+    return lines

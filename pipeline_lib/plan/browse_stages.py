@@ -57,6 +57,16 @@ def browse_snapshots(work: Work) -> Stage:
     )
 
 
+def write_findings(work: Work) -> Stage:
+    """The page of findings: text alone; the figures it shows lie beside it."""
+    return table_stage(
+        "write_findings",
+        jobs=1,
+        disk_bytes=assumed.FINDINGS_BYTES,
+        library_bytes=assumed.DRAWING_BYTES,
+    )
+
+
 def _components(work: Work) -> int:
     return work.shape.n_layers * (work.shape.n_heads + 1)
 

@@ -9,6 +9,8 @@ from pipeline_lib.stimuli.arithmetic import POSITIONS
 
 MAP_CHUNK = 1 << 13  # prompts in one chunk of a neuron's map
 MASK_ROWS = 1024  # rows whose ablation masks are made at once
+N_DONORS = 32  # prompts of an operator whose activations take the place of others
+NORM_PROMPTS = 1000  # prompts of an operator over which norms of neurons without maps are taken
 NOISE_ROWS = 64  # rows of the batch that measures the noise floor
 CHECKS_BYTES = 3_200  # the self-test's report
 
@@ -155,9 +157,10 @@ def neuron_maps(work: Work) -> Stage:
 
 
 def knock_out_heuristics(work: Work) -> Stage:
-    """N prompts and N others for each heuristic, silenced; each distinct prompt also intact.
+    """N prompts and N others of each heuristic, under its own set and S random ones, K ablations.
 
-    How many heuristics have enough neurons is known after matching; see `n_knocked_out`.
+    Each distinct prompt also intact, once for each of K. How many heuristics have enough neurons is
+    known after matching; see `n_knocked_out`. A line of the table for each set and ablation.
     """
     settings = work.study.knockouts.by_heuristic
     heuristics = [n_knocked_out(work, size) for size in work.sizes]
@@ -165,10 +168,12 @@ def knock_out_heuristics(work: Work) -> Stage:
         n * 2 * min(settings.prompts, size.n_evaluation // 2)
         for n, size in zip(heuristics, work.sizes, strict=True)
     ]
-    intact = [min(n, size.n_evaluation) for n, size in zip(rows, work.sizes, strict=True)]
-    header, line = 99, 60
-    disk = len(work.sizes) * header + line * sum(heuristics)
-    return _knockouts(work, "knock_out_heuristics", sum(intact), sum(rows), disk)
+    intact = sum(min(n, size.n_evaluation) for n, size in zip(rows, work.sizes, strict=True))
+    kinds, sets = len(work.study.knockouts.ablations), 1 + settings.draws
+    header, line = 139, 103
+    disk = len(work.sizes) * header + line * sum(heuristics) * kinds * sets
+    silenced = kinds * sets * sum(rows)
+    return _knockouts(work, "knock_out_heuristics", kinds * intact, silenced, disk)
 
 
 def n_knocked_out(work: Work, size: OperatorSizes) -> int:
@@ -179,17 +184,18 @@ def n_knocked_out(work: Work, size: OperatorSizes) -> int:
 
 
 def knock_out_prompts(work: Work) -> Stage:
-    """A run of each prompt for each limit, with its neurons and with the control's."""
-    settings = work.study.knockouts.by_prompt
+    """A run of each prompt, limit and ablation for its neurons, the control's and matched ones."""
+    settings, kinds = work.study.knockouts.by_prompt, len(work.study.knockouts.ablations)
     n_limits = settings.max_per_layer // settings.step
     intact = [min(settings.prompts, size.n_evaluation) for size in work.sizes]
-    rows = [n * (n_limits + 1) * 2 for n in intact]
+    rows = [n * (n_limits + 1) * 3 * kinds for n in intact]
+    header, line = 70, 44
     disk = sum(
-        n * (size.prompt_bytes - len(size.operator) + 20) + len("a,b,answer,condition,...\n")
+        n * (size.prompt_bytes - len(size.operator) + line) + header
         for n, size in zip(rows, work.sizes, strict=True)
     )
-    silenced = round(work.expected.silenced_share * sum(intact) * n_limits * 2)
-    return _knockouts(work, "knock_out_prompts", sum(intact), silenced, disk)
+    silenced = round(work.expected.silenced_share * sum(intact) * n_limits * 3 * kinds)
+    return _knockouts(work, "knock_out_prompts", kinds * sum(intact), silenced, disk)
 
 
 def silenced_flops(work: Work) -> int:
@@ -199,15 +205,24 @@ def silenced_flops(work: Work) -> int:
 
 
 def _knockouts(work: Work, rule: str, intact: int, rows: int, disk_bytes: int | float) -> Stage:
-    """``intact`` whole runs, and ``rows`` runs from the first layer that has silenced neurons."""
+    """``intact`` whole runs, and ``rows`` runs from the first layer that has silenced neurons.
+
+    Also a run of every prompt whose activations are resampled or of which norms are taken. Memory:
+    masks, the former's mlp_post at every position.
+    """
     masks = min(rows, MASK_ROWS) * work.shape.n_layers * work.shape.d_mlp
+    kept = [min(N_DONORS, size.n_evaluation) for size in work.sizes]
+    if "resample" not in work.study.knockouts.ablations:
+        kept = [0] * len(kept)
+    whole = intact + sum(kept) + sum(min(NORM_PROMPTS, size.n_evaluation) for size in work.sizes)
+    donors = max(kept) * work.n_tokens * work.shape.n_layers * work.shape.d_mlp * 4
     return model_stage(
         work,
         rule,
         jobs=len(work.sizes),
-        flops=intact * work.forward + rows * silenced_flops(work),
+        flops=whole * work.forward + rows * silenced_flops(work),
         disk_bytes=disk_bytes,
-        array_bytes=masks + _most(work, "n_evaluation") * PROMPT_BYTES,
+        array_bytes=masks + donors + _most(work, "n_evaluation") * PROMPT_BYTES,
         n_rows=min(rows, MASK_ROWS),
     )
 

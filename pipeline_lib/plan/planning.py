@@ -69,6 +69,7 @@ STAGES = (
     browse_stages.browse_ov,
     browse_stages.browse_neurons,
     browse_stages.browse_snapshots,
+    browse_stages.write_findings,
 )
 
 

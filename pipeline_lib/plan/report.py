@@ -163,11 +163,13 @@ def _expected(plans: Sequence[ModelPlan]) -> list[str]:
         work = group[0].work
         counts = [n_knocked_out(work, size) for size in work.sizes]
         most = max((size.n_heuristics for size in work.sizes), default=0)
-        each = 2 * work.study.knockouts.by_heuristic.prompts * silenced_flops(work)
+        knockouts = work.study.knockouts
+        runs = len(knockouts.ablations) * (1 + knockouts.by_heuristic.draws)
+        each = runs * 2 * knockouts.by_heuristic.prompts * silenced_flops(work)
         notes.append(
             f"knock_out_heuristics ({work.name}): {max(counts, default=0)} heuristics an operator "
             f"are expected to have enough neurons, of up to {most:,}; "
-            f"each costs {_short(each)}FLOP."
+            f"each costs {_short(each)}FLOP, with its random sets and all ablations."
         )
     return notes
 

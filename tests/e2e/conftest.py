@@ -27,14 +27,17 @@ def plan(finished_project, study):
     neurons = len(pd.read_csv(study / "neurons" / "add.csv"))
     least = config.arithmetic_for("tiny-arith").knockouts.by_heuristic.min_neurons
 
-    def each(pattern):
-        """Mean number of rows of some tables."""
-        rows = [len(pd.read_csv(file)) for file in study.glob(pattern)]
-        return sum(rows) / len(rows)
+    def each(pattern, what=len):
+        """Mean number of rows of some tables, or of what else is counted."""
+        found = [what(pd.read_csv(file)) for file in study.glob(pattern)]
+        return sum(found) / len(found)
+
+    def n_heuristics(table):
+        return table["heuristic"].nunique()
 
     over_training = len(config.arithmetic.operators) * n_checkpoints * neurons
     expected = Expected(
-        knocked_out_share=each("knockouts/*/*_by_heuristic.csv") * least / neurons,
+        knocked_out_share=each("knockouts/*/*_by_heuristic.csv", n_heuristics) * least / neurons,
         matches_per_neuron=each("heuristics/threshold/*_matches.csv") / neurons,
         checkpoint_matches_per_neuron=each("checkpoints/threshold_matches.csv") / over_training,
         links_per_neuron=each("calibration/*_links.csv") / neurons,

@@ -39,6 +39,9 @@ def test_an_operator_without_correct_prompts_is_reported_and_left_out(tmp_path):
     assert '["sub",2,' in gallery
     assert '["mul","multiplication (\\u00d7)"]' in gallery  # it can be chosen, and has no row
     assert '["mul",2' not in gallery
+    findings = (figures / "findings.md").read_text()
+    assert "**Multiplication.** No prompt is valid in this run" in findings
+    assert "**Subtraction.** Circuit: " in findings
     assert "no correct prompt" in (project / "logs/split_prompts/tiny-arith/mul.log").read_text()
 
 

@@ -74,6 +74,12 @@ def test_disk_of_the_figures_is_within_a_fifth(stages, finished_project):
     assert stages["figures"].disk_bytes == pytest.approx(used, rel=0.2)
 
 
+def test_disk_of_the_findings_is_within_a_fifth(stages, finished_project):
+    page = finished_project / "figs" / "arithmetic" / "tiny-arith" / "findings.md"
+    used = page.stat().st_size
+    assert stages["write_findings"].disk_bytes == pytest.approx(used, rel=0.2)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_disk_of_a_page_is_within_a_fifth(stages, finished_project, study, page):
     folder = finished_project / "figs" / "arithmetic" / "tiny-arith" / "browse"

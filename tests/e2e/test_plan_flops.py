@@ -35,6 +35,7 @@ from pipeline_lib.interventions.patch import patch_components
 from pipeline_lib.knockouts.ablation import ablated_correctness
 from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by_heuristic
 from pipeline_lib.knockouts.by_prompt import knock_out_prompts
+from pipeline_lib.knockouts.setting import Setting
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.neurons.exact import choose_neurons, choose_prompts, measure_neurons
 from pipeline_lib.neurons.importance import first_layer
@@ -191,42 +192,63 @@ def run(plan, study, model, finished_project, tmp_path_factory):
         matches = store.read_table(study / "heuristics" / rule / f"{operator}_matches.csv")
         return matches[matches["kind"] == settings.heuristics.kind]
 
-    def is_correct():
-        return ablated_correctness(model, context.encode, context.answer_ids, positions="all")
+    def knocked(operator, name, measure):
+        """A stage that knocks out: what it reads, and then ``measure`` on it."""
+
+        def run_stage():
+            given = Setting.read(
+                *(model, context),
+                evaluation=study / "prompts" / operator / "evaluation.csv",
+                means=study / "means.h5",
+                maps=study / "maps" / f"{operator}.h5",
+                kinds=settings.knockouts.ablations,
+                positions="all",
+                rng=generator(42, name, "setting", operator),
+            )
+            rngs = (generator(42, name, operator), generator(42, name, "matched", operator))
+            measure(given, *rngs)
+
+        return counted(run_stage)
 
     def by_heuristic(operator):
         return sum(by_heuristic_of(matched(operator, rule), operator) for rule in RULES)
 
     def by_heuristic_of(matches, operator):
         chosen = settings.knockouts.by_heuristic
-        return counted(
-            knock_out_heuristics,
-            neurons_by_heuristic(matches),
-            prompts(operator, "evaluation"),
-            is_correct(),
-            min_neurons=chosen.min_neurons,
-            n_prompts=chosen.prompts,
-            rng=generator(chosen.seed, "knock_out_heuristics", operator),
-        )
+
+        def measure(given, rng, control_rng):
+            knock_out_heuristics(
+                neurons_by_heuristic(matches),
+                *(given.evaluation, given.answers, given.pool),
+                min_neurons=chosen.min_neurons,
+                n_prompts=chosen.prompts,
+                n_draws=chosen.draws,
+                rng=rng,
+                control_rng=control_rng,
+            )
+
+        return knocked(operator, "knock_out_heuristics", measure)
 
     def by_prompt(operator):
         return sum(by_prompt_of(matched(operator, rule), operator) for rule in RULES)
 
     def by_prompt_of(matches, operator):
         chosen = settings.knockouts.by_prompt
-        rng = generator(chosen.seed, "knock_out_prompts", operator)
-        sampled = some_prompts(prompts(operator, "evaluation"), chosen.prompts, rng)
-        return counted(
-            knock_out_prompts,
-            matches,
-            membership(matches, sampled),
-            store.read_table(study / "neurons" / f"{operator}.csv"),
-            sampled,
-            is_correct(),
-            limits=range(0, chosen.max_per_layer + 1, chosen.step),
-            rank=chosen.rank,
-            rng=rng,
-        )
+
+        def measure(given, rng, control_rng):
+            sampled = some_prompts(given.evaluation, chosen.prompts, rng)
+            knock_out_prompts(
+                *(matches, membership(matches, sampled)),
+                store.read_table(study / "neurons" / f"{operator}.csv"),
+                *(sampled, given.answers),
+                limits=range(0, chosen.max_per_layer + 1, chosen.step),
+                rank=chosen.rank,
+                rng=rng,
+                pool=given.pool,
+                control_rng=control_rng,
+            )
+
+        return knocked(operator, "knock_out_prompts", measure)
 
     def verified(operator):
         if operator != settings.operators[0]:

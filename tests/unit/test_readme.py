@@ -5,6 +5,7 @@ from PIL import Image
 from docs.figures import SMALL, TILE, shown
 from pipeline_lib.figures.catalog import (
     CHECKPOINT_FIGURES,
+    DOCUMENTS,
     FIGURES,
     PAGES,
     PLANTED_FIGURES,
@@ -27,6 +28,6 @@ def test_the_grid_shows_every_figure_of_the_default_run():
 def test_every_figure_table_and_page_has_a_row():
     rows = [line for line in README.splitlines() if line.startswith("| ")]
     named = " ".join(row.split(" | ")[0] for row in rows)
-    figures = [*FIGURES, *CHECKPOINT_FIGURES, *STUDY_FIGURES, *PLANTED_FIGURES]
+    figures = [*FIGURES, *CHECKPOINT_FIGURES, *STUDY_FIGURES, *PLANTED_FIGURES, *DOCUMENTS]
     assert [name for name in figures if f"`{name}`" not in named] == []
     assert [name for name in PAGES if f"{name}.html" not in named] == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.figures.catalog import PAGES
+from pipeline_lib.findings.tables import COLUMNS
 from tests.project import planned
 
 SCORECARD = {"table_scorecard"}
@@ -13,8 +14,14 @@ PROMPT_KNOCKOUTS = {
     "knock_out_prompts",
     "fig08_prompt_knockout",
     "fig08_prompt_knockout_models",
+    "fig_knockout_controls",
 } | SCORECARD
-KNOCKOUTS = {"knock_out_heuristics", "fig07_heuristic_knockout"} | PROMPT_KNOCKOUTS
+HEURISTIC_KNOCKOUTS = {
+    "knock_out_heuristics",
+    "fig07_heuristic_knockout",
+    "fig_knockout_controls",
+} | SCORECARD
+KNOCKOUTS = HEURISTIC_KNOCKOUTS | PROMPT_KNOCKOUTS
 MATCH_FIGURES = {  # and what they are drawn from
     "fig01_running_example",
     "fig05_heuristic_types",
@@ -79,6 +86,14 @@ EFFECTS_PAGE = {"browse_effects", "browse_snapshots"}
 PATCHING = {"indirect_effects"} | LOCALIZATION | CIRCUITS | EFFECTS_PAGE
 
 
+FINDINGS = {"write_findings"}
+
+
+def with_findings(stale: set[str]) -> set[str]:
+    """Also the page of findings, where a table that it reads is stale."""
+    return stale | FINDINGS if stale & set(COLUMNS) else stale
+
+
 def of_the_model(settings: str) -> str:
     """A change of settings that config.yaml gives for this model alone."""
     return f"{{models: {{tiny-arith: {{arithmetic: {settings}}}}}}}"
@@ -116,8 +131,10 @@ def test_a_copied_project_is_up_to_date(project):
         ),
         (
             "{arithmetic: {knockouts: {by_heuristic: {positions: last}}}}",
-            {"knock_out_heuristics", "fig07_heuristic_knockout"} | SCORECARD,
+            HEURISTIC_KNOCKOUTS,
         ),
+        ("{arithmetic: {knockouts: {by_heuristic: {draws: 3}}}}", HEURISTIC_KNOCKOUTS),
+        ("{arithmetic: {knockouts: {ablations: [zero, mean]}}}", KNOCKOUTS),
         (
             "{arithmetic: {neurons: {importance: mean_plus_std}}}",
             RANKING | CIRCUITS | EXACT | {"fig04a_neuron_effects"},
@@ -161,7 +178,7 @@ def test_a_copied_project_is_up_to_date(project):
             "{arithmetic: {checkpoints: {mean_prompts: 1000}}}",
             {"score_checkpoint"} | OVER_TRAINING,
         ),
-        ("{arithmetic: {checkpoints: {enabled: false}}}", set()),
+        ("{arithmetic: {checkpoints: {enabled: false}}}", FINDINGS),
         ("{recovery: {noise: [3]}}", set()),
         ("{arithmetic: {enabled: false}}", set()),
         ("{}", set()),
@@ -170,7 +187,7 @@ def test_a_copied_project_is_up_to_date(project):
 def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, stale):
     (tmp_path / "change.yaml").write_text(change)
     configs = ("config/test.yaml", str(tmp_path / "change.yaml"))
-    assert set(planned(project, configs=configs)) == stale
+    assert set(planned(project, configs=configs)) == with_findings(stale)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +247,8 @@ def test_one_rule_of_matching_leaves_the_others_results_alone(project, tmp_path,
             {f"browse_{page}" for page in PAGES} | {"browse_snapshots"},
         ),
         ("pipeline_lib/heuristics/counting.py", 'kind="stable"', 'kind="mergesort"', SCORING),
+        ("pipeline_lib/findings/template.md", "## In short", "## Short", FINDINGS),
+        ("pipeline_lib/findings/words.py", "< 0.1 %", "< .1 %", FINDINGS),
         (
             "workflow/rules/knockouts.smk",
             "runtime=",
@@ -242,7 +261,7 @@ def test_a_code_change_makes_what_runs_it_stale(project, path, old, new, stale):
     text = (project / path).read_text()
     assert old in text
     (project / path).write_text(text.replace(old, new, 1))
-    assert set(planned(project)) == stale
+    assert set(planned(project)) == with_findings(stale)
 
 
 def test_a_changed_engine_is_tested_before_it_measures(project):
@@ -253,7 +272,7 @@ def test_a_changed_engine_is_tested_before_it_measures(project):
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else_runs(project):
     (project / "figs/arithmetic/tiny-arith/fig02_localization.png").unlink()
-    assert planned(project) == {"fig02_localization": 1}
+    assert planned(project) == dict.fromkeys({"fig02_localization"} | FINDINGS, 1)
 
 
 def test_a_changed_data_file_makes_what_reads_it_stale(project):
@@ -265,7 +284,7 @@ def test_a_changed_data_file_makes_what_reads_it_stale(project):
 def test_a_deleted_artifact_is_made_again_when_a_figure_needs_it(project):
     (project / "figs/arithmetic/tiny-arith/fig08_prompt_knockout.png").unlink()
     (project / "data/arithmetic/tiny-arith/knockouts/threshold/add_by_prompt.csv").unlink()
-    assert planned(project) == dict.fromkeys(PROMPT_KNOCKOUTS, 1)
+    assert planned(project) == dict.fromkeys(PROMPT_KNOCKOUTS | FINDINGS, 1)
 
 
 def test_other_weights_make_every_stage_of_the_model_stale(project):

@@ -152,7 +152,7 @@ def get_rule_settings(*keys):
     def settings(wildcards):
         return {
             **get_figure_settings(*keys)(wildcards),
-            "criterion": get_criterion(wildcards),
+            "rule": get_criterion(wildcards),
         }
 
     return settings

@@ -1,7 +1,7 @@
 """Figures of knockouts: what breaks without the neurons.
 
 inputs: knockout tables
-outputs: figs/arithmetic/{model}/fig07, fig08 as PDF, PNG and CSV
+outputs: figs/arithmetic/{model}/fig07, fig08, fig_knockout_controls as PDF, PNG and CSV
 steps: read the artifacts, compute the plotted numbers, draw
 """
 
@@ -56,5 +56,34 @@ rule fig08_prompt_knockout:
         code=get_code("draw_figure", "pipeline_lib.figures.fig08_prompt_knockout"),
     message:
         "Drawing fig08_prompt_knockout of {wildcards.model}"
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule fig_knockout_controls:
+    """Accuracy lost without heuristics' neurons and random ones like them, by kind of ablation."""
+    input:
+        by_heuristic=get_per_operator(
+            "knockouts/{criterion}/{operator}_by_heuristic.csv"
+        ),
+        by_prompt=get_per_operator("knockouts/{criterion}/{operator}_by_prompt.csv"),
+    output:
+        **get_figure_outputs(
+            "fig_knockout_controls", "Knockouts against random sets", by_rule=True
+        ),
+    log:
+        "logs/figures/{model}{variant}/fig_knockout_controls.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="fig_knockout_controls",
+        operators=STUDY.operators,
+        settings=get_rule_settings("knockouts.by_heuristic.draws"),
+        code=get_code("draw_figure", "pipeline_lib.figures.fig_knockout_controls"),
+    message:
+        "Drawing fig_knockout_controls of {wildcards.model}"
     script:
         "../scripts/draw_figure.py"

@@ -1,8 +1,9 @@
 """Knockouts: accuracy after silencing the neurons of heuristics.
 
-inputs: the model, matched neurons, evaluation prompts
+inputs: the model, matched neurons and their maps, mean activations, evaluation prompts
 outputs: data/arithmetic/{model}/knockouts/{criterion}/{operator}_by_heuristic.csv and {operator}_by_prompt.csv
-steps: silence one heuristic and compare its prompts with others; silence what one prompt uses
+steps: silence one heuristic and compare its prompts with others, and with random sets like it;
+       silence what one prompt uses, or others like it; by zero, by the mean, by another prompt's value
 """
 
 
@@ -11,6 +12,8 @@ rule knock_out_heuristics:
     input:
         manifest="<models>/{model}/manifest.json",
         context="<arithmetic>/{model}/prompts/context.json",
+        means="<arithmetic>/{model}/means.h5",
+        maps="<arithmetic>/{model}/maps/{operator}.h5",
         matches="<arithmetic>/{model}/heuristics/{criterion}/{operator}_matches.csv",
         prompts="<arithmetic>/{model}/prompts/{operator}/evaluation.csv",
     output:
@@ -28,6 +31,7 @@ rule knock_out_heuristics:
     params:
         model=get_model_settings,
         kind=get_settings("heuristics", "kind"),
+        ablations=get_settings("knockouts", "ablations"),
         settings=get_settings("knockouts", "by_heuristic"),
         code=get_code("knock_out_heuristics"),
     message:
@@ -41,6 +45,8 @@ rule knock_out_prompts:
     input:
         manifest="<models>/{model}/manifest.json",
         context="<arithmetic>/{model}/prompts/context.json",
+        means="<arithmetic>/{model}/means.h5",
+        maps="<arithmetic>/{model}/maps/{operator}.h5",
         neurons="<arithmetic>/{model}/neurons/{operator}.csv",
         matches="<arithmetic>/{model}/heuristics/{criterion}/{operator}_matches.csv",
         prompts="<arithmetic>/{model}/prompts/{operator}/evaluation.csv",
@@ -59,6 +65,7 @@ rule knock_out_prompts:
     params:
         model=get_model_settings,
         kind=get_settings("heuristics", "kind"),
+        ablations=get_settings("knockouts", "ablations"),
         settings=get_settings("knockouts", "by_prompt"),
         code=get_code("knock_out_prompts"),
     message:

@@ -8,11 +8,13 @@ steps: name the files of one figure or page, of everything; write the report aft
 import subprocess
 
 from pipeline_lib.figures.catalog import (
+    DOCUMENTS,
     PAGES,
     STUDY_FIGURES,
     depends_on_rule,
     figures_of,
 )
+from pipeline_lib.findings.tables import COLUMNS, PICTURES
 
 FORMATS = ["pdf", "png", "csv"]
 FIRST_SECTION = "1 · Mechanism or coincidence"
@@ -73,7 +75,30 @@ def get_all_figures(wildcards):
         model=models,
         page=[*PAGES, "index"],
     )
-    return figures + pages
+    return figures + pages + get_all_documents(wildcards)
+
+
+def get_all_documents(wildcards):
+    """The pages of findings of all models; none if the study is switched off."""
+    return expand(
+        "<figures>/arithmetic/{model}/{document}.md",
+        model=STUDY.models if STUDY.enabled else [],
+        document=DOCUMENTS,
+    )
+
+
+def get_tables_of_findings(wildcards):
+    """The tables that the page of findings reads, of those the model has."""
+    names = [name for name in get_figures_of(wildcards.model) if name in COLUMNS]
+    return {
+        name: f"<figures>/arithmetic/{wildcards.model}/{name}.csv" for name in names
+    }
+
+
+def get_pictures_of_findings(wildcards):
+    """The figures that the page of findings shows, of those the model has."""
+    found = get_figures_of(wildcards.model)
+    return [name for name in PICTURES if name in found]
 
 
 def under_other_rule(name):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.maps import read_activations_of, write_maps
+from pipeline_lib.artifacts.maps import read_activations_of, read_norms, write_maps
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.interventions.capture import predict_tokens
 from pipeline_lib.stimuli.arithmetic import valid_prompts
@@ -30,6 +30,12 @@ def test_activations_in_the_order_of_the_prompts(maps):
     prompts = pd.DataFrame({"a": [1, 0, 1], "b": [1, 0, 1]}, index=[7, 8, 9])
     assert read_activations_of(maps, prompts).tolist() == [[3, 1, 3], [6, 4, 6]]
     assert read_activations_of(maps, prompts[:0]).shape == (2, 0)
+
+
+def test_norms_are_root_mean_squares(maps):
+    table = read_norms(maps)
+    assert table[["layer", "neuron"]].to_numpy().tolist() == [[1, 5], [2, 3]]
+    assert table["norm"].tolist() == pytest.approx([(14 / 3) ** 0.5, (77 / 3) ** 0.5])
 
 
 def test_a_prompt_that_is_not_there(maps):

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline_lib import store
 from pipeline_lib.figures.circuit_tests import SET_COLUMNS
+from pipeline_lib.figures.fig_knockout_controls import BY_HEURISTIC, BY_PROMPT
 
 KIND = {"kind": "hybrid"}
 FIGURES = {
@@ -41,12 +42,13 @@ FAITHFULNESS = [
 ]  # fmt: skip
 KNOCKOUTS = {
     "fig07_heuristic_knockout": [
-        "heuristic", "label", "n_neurons", "n_associated", "n_other",
+        "heuristic", "label", "ablation", "condition", "n_neurons", "n_associated", "n_other",
         "baseline_associated", "associated", "baseline_other", "other",
     ],
     "fig08_prompt_knockout": [
-        "a", "b", "answer", "condition", "limit", "n_neurons", "correct",
+        "a", "b", "answer", "ablation", "condition", "limit", "n_neurons", "correct",
     ],
+    "fig_knockout_controls": [*dict.fromkeys([*BY_HEURISTIC, *BY_PROMPT])],
     "fig03_probe_accuracy": [
         "operator", "layer", "position", "variant", "accuracy", "chance", "n_train", "n_test",
     ],
@@ -77,7 +79,15 @@ def test_empty_tables_are_said(name, tmp_path, write, words_of):
     path = tmp_path / "empty.csv"
     store.write_table(path, pd.DataFrame(columns=KNOCKOUTS[name]))
     module = import_module(f"pipeline_lib.figures.{name}")
-    names = ("knockouts", "labelled", "probes", "faithfulness", "tests")
+    names = (
+        "knockouts",
+        "labelled",
+        "probes",
+        "faithfulness",
+        "tests",
+        "by_heuristic",
+        "by_prompt",
+    )
     inputs = {name: [str(path)] for name in names}
     drawn = module.make(inputs, ["div"], {})
     words = words_of(drawn)

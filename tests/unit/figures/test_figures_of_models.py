@@ -85,13 +85,13 @@ def test_effects_that_are_not_finite_are_left_out_of_the_sum(study, words_of):
 def knockouts(folder, name, accuracies):
     """A table with four prompts, of which a share is right at the limits 0 and 5."""
     rows = [
-        {"a": prompt, "b": 1, "answer": 2, "condition": condition, "limit": limit,
-         "n_neurons": limit, "correct": prompt < 4 * share}
-        for condition in ("heuristic", "control")
+        {"a": prompt, "b": 1, "answer": 2, "ablation": "zero", "condition": condition,
+         "limit": limit, "n_neurons": limit, "correct": prompt < 4 * share}
+        for condition in ("heuristic", "control", "matched")
         for limit, share in zip((0, 5), accuracies, strict=False)
         for prompt in range(4)
     ]  # fmt: skip
-    columns = ["a", "b", "answer", "condition", "limit", "n_neurons", "correct"]
+    columns = ["a", "b", "answer", "ablation", "condition", "limit", "n_neurons", "correct"]
     store.write_table(folder / name, pd.DataFrame(rows, columns=columns))
     return str(folder / name)
 
@@ -119,7 +119,7 @@ def test_every_model_has_a_panel_with_the_numbers_of_its_own_figure(of_two_model
     panels = drawn.figure.axes
     assert [axes.get_title() for axes in panels] == MODELS
     assert panels[0].get_ylim() == panels[1].get_ylim()
-    assert [len(axes.lines) for axes in panels] == [4, 2]
+    assert [len(axes.lines) for axes in panels] == [6, 3]
     write(drawn)
 
 

@@ -96,6 +96,34 @@ def test_predictions_without_keeping_logits(tiny_model, pairs):
     assert torch.equal(predict_ablated(tiny_model, pairs.tokens, mask, batch_size=2), expected)
 
 
+@pytest.mark.parametrize("positions", ["all", "last"])
+def test_predictions_with_other_prompts_activations(tiny_model, pairs, positions):
+    """Two sets and three donors, named row by row: what `ablate` does with a donor for each row."""
+    other = capture(tiny_model, pairs.other[:3], ("mlp_post",))
+    sets, donors = torch.tensor([0, 1, 1, 0, 1, 0, 0]), torch.tensor([2, 2, 0, 1, 1, 0, 2])
+    masks = random_mask(2, tiny_model.n_layers, tiny_model.d_mlp)
+    predicted = predict_ablated(
+        tiny_model,
+        pairs.tokens,
+        masks,
+        sets=sets,
+        value=other.mlp_post.transpose(1, 2),
+        fillings=donors,
+        positions=positions,
+        batch_size=3,
+    )
+    expected = ablate(
+        tiny_model,
+        pairs.tokens,
+        neurons=masks[sets],
+        value=other.prompts(donors),
+        positions=positions,
+    )
+    assert torch.equal(predicted, expected.argmax(-1))
+    zeros = predict_ablated(tiny_model, pairs.tokens, masks, sets=sets, positions=positions)
+    assert not torch.equal(predicted, zeros)
+
+
 def test_no_rows(llama_model, pairs):
     none = torch.zeros(0, llama_model.n_layers, llama_model.d_mlp, dtype=torch.bool)
     assert ablate_neurons(llama_model, pairs.tokens[:0], none).shape == (0, llama_model.d_vocab)

@@ -12,6 +12,7 @@ from pipeline_lib.knockouts.by_prompt import (
     knock_out_prompts,
     ranked_neurons,
 )
+from pipeline_lib.knockouts.matched import Pool
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import valid_prompts
 
@@ -28,15 +29,37 @@ def needs_low_neurons(prompts, sets):
     return ~(dead & (prompts["a"].to_numpy() < 10))
 
 
-def test_knocking_out_a_heuristic_hurts_its_prompts_and_no_other():
-    table = knock_out_heuristics(
-        {LOW: LOW_NEURONS, HIGH: LOW_NEURONS},
+def breaks_everything(prompts, sets):
+    """A model that answers nothing as soon as a neuron is gone."""
+    return np.array([len(chosen) == 0 for chosen in sets])
+
+
+def pool(n_neurons=10):
+    """Two layers whose first neurons are mapped, all with the same norm."""
+    every = pd.DataFrame(
+        [(layer, neuron, 1.0) for layer in (2, 3) for neuron in range(n_neurons)],
+        columns=["layer", "neuron", "norm"],
+    )
+    return Pool(every[every["neuron"] < 8], every)
+
+
+def knocked_out(heuristics, min_neurons=3, **answers):
+    return knock_out_heuristics(
+        heuristics,
         PROMPTS,
-        needs_low_neurons,
-        min_neurons=3,
+        {"zero": needs_low_neurons, **answers},
+        pool(),
+        min_neurons=min_neurons,
         n_prompts=50,
+        n_draws=4,
         rng=generator(1, "knockout"),
-    ).set_index("heuristic")
+        control_rng=generator(1, "matched"),
+    )
+
+
+def test_knocking_out_a_heuristic_hurts_its_prompts_and_no_other():
+    table = knocked_out({LOW: LOW_NEURONS, HIGH: LOW_NEURONS})
+    table = table[table["condition"] == "heuristic"].set_index("heuristic")
     low, high = table.loc[LOW.name], table.loc[HIGH.name]
     assert (low["associated"], low["other"]) == (0.0, 1.0)
     assert (high["associated"], high["other"]) == (1.0, 0.0)
@@ -44,16 +67,27 @@ def test_knocking_out_a_heuristic_hurts_its_prompts_and_no_other():
     assert low["n_associated"] == low["n_other"] == 50
 
 
+def test_random_sets_of_as_many_other_neurons_hurt_nothing_here():
+    table = knocked_out({LOW: LOW_NEURONS, HIGH: LOW_NEURONS})
+    matched = table[table["condition"] == "matched"]
+    assert matched.groupby("heuristic")["draw"].apply(list).tolist() == [[1, 2, 3, 4]] * 2
+    assert (matched[["associated", "other"]] == 1.0).all(axis=None)
+    assert (matched[["n_neurons", "n_unmapped", "norm"]] == [3, 0, 1.0]).all(axis=None)
+
+
+def test_every_kind_of_ablation_has_its_own_accuracies_of_the_same_sets():
+    table = knocked_out({LOW: LOW_NEURONS}, mean=breaks_everything)
+    assert len(table) == 2 * (1 + 4)
+    by_kind = dict(iter(table.groupby("ablation")))
+    assert (by_kind["mean"][["associated", "other"]] == 0.0).all(axis=None)
+    assert (by_kind["mean"][["baseline_associated", "baseline_other"]] == 1.0).all(axis=None)
+    assert by_kind["zero"]["other"].tolist() == [1.0] * 5
+
+
 def test_heuristics_with_few_neurons_are_left_out():
-    table = knock_out_heuristics(
-        {LOW: LOW_NEURONS},
-        PROMPTS,
-        needs_low_neurons,
-        min_neurons=4,
-        n_prompts=50,
-        rng=generator(1, "knockout"),
-    )
+    table = knocked_out({LOW: LOW_NEURONS}, min_neurons=4)
     assert len(table) == 0
+    assert {"ablation", "condition", "draw"} <= set(table.columns)
 
 
 def test_other_prompts_are_never_associated_and_as_many():
@@ -102,28 +136,48 @@ def test_prompt_knockout_silences_only_satisfied_neurons_and_controls_only_other
     member[:, 0] = SATISFIED
     seen = []
 
-    def record(table, sets):
-        seen.extend(zip(table["condition"], table["limit"], sets, strict=True))
-        return np.ones(len(sets), dtype=bool)
+    def record(asked, sets):
+        seen.extend(sets)
+        return np.arange(len(sets)) % 2 == 0
 
-    table = knock_out_prompts(
-        MATCHES,
-        member,
-        top,
-        prompts,
-        record,
-        limits=[0, 1, 5],
-        rank="score",
-        rng=generator(1, "prompt"),
-    )
-    assert len(table) == 3 * 3 * 2
-    first = {(condition, limit): chosen for condition, limit, chosen in seen[:6]}
+    def wrong(asked, sets):
+        return np.zeros(len(sets), dtype=bool)
+
+    def knock_out(**options):
+        seen.clear()
+        return knock_out_prompts(
+            MATCHES,
+            member,
+            top,
+            prompts,
+            {"zero": record, "mean": wrong},
+            limits=[0, 1, 5],
+            rank="score",
+            rng=generator(1, "prompt"),
+            **options,
+        )
+
+    plain = knock_out()
+    assert len(plain) == 2 * 3 * 3 * 2
+    without = [chosen.tolist() for chosen in seen]
+    table = knock_out(pool=pool(), control_rng=generator(1, "matched"))
+    assert len(table) == 2 * 3 * 3 * 3
+    zero, mean = (table[table["ablation"] == kind] for kind in ("zero", "mean"))
+    assert zero["correct"].tolist() == (np.arange(27) % 2 == 0).tolist()
+    assert not mean["correct"].any()
+    keys = zero[["condition", "limit"]].itertuples(index=False, name=None)
+    first = dict(zip(list(keys)[:9], seen[:9], strict=True))
     assert first["heuristic", 0].shape == (0, 2)
     assert first["heuristic", 1].tolist() == [[2, 1], [3, 4]]
     assert first["heuristic", 5].tolist() == [[2, 1], [3, 4], [2, 0]]
     assert sorted(first["control", 5].tolist()) == [[2, 7], [3, 5]]
-    assert table["n_neurons"].tolist()[:6] == [0, 0, 2, 2, 3, 2]
-    assert (table["n_neurons"].iloc[6:] == 0).all()
+    assert first["matched", 5][:, 0].tolist() == [2, 2, 3]
+    assert not {tuple(row) for row in first["matched", 5]} & {(2, 0), (2, 1), (3, 4)}
+    assert zero["n_neurons"].tolist()[:9] == [0, 0, 0, 2, 2, 2, 3, 2, 3]
+    assert (zero["n_neurons"].iloc[9:] == 0).all()
+    # matched sets have draws of their own: the paper's control stays what it is without them
+    others = zero["condition"] != "matched"
+    assert [chosen.tolist() for chosen, keep in zip(seen, others, strict=True) if keep] == without
 
 
 def test_masks_hold_each_set():

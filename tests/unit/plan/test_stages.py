@@ -16,6 +16,7 @@ from pipeline_lib.figures.catalog import (
 )
 from pipeline_lib.interventions import neurons
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
+from pipeline_lib.knockouts import ablation, setting
 from pipeline_lib.neurons.exact import STRATA
 from pipeline_lib.plan import (
     Expected,
@@ -28,7 +29,7 @@ from pipeline_lib.plan import (
 from pipeline_lib.plan.browse_stages import PAGE_LIMIT, RESAMPLES
 from pipeline_lib.plan.checkpoint_stages import n_nodes as sampled_nodes
 from pipeline_lib.plan.circuit_stages import n_nodes
-from pipeline_lib.plan.model_stages import MAP_CHUNK
+from pipeline_lib.plan.model_stages import MAP_CHUNK, N_DONORS, NORM_PROMPTS
 from pipeline_lib.plan.stages import CPU_ROWS, GPU_ROWS, Work
 from tests.project import ROOT
 
@@ -41,7 +42,7 @@ arithmetic:
   probe: {prompts: 50, epochs: 2}
   neurons: {per_layer: 7, first_heuristics_layer: 4}
   knockouts:
-    by_heuristic: {prompts: 5, min_neurons: 2}
+    by_heuristic: {prompts: 5, min_neurons: 2, draws: 4}
     by_prompt: {prompts: 6, max_per_layer: 4, step: 2}
   faithfulness: {prompts: 6, seeds: [1, 2], max_heads: 3, sizes: 2}
 """
@@ -129,12 +130,27 @@ def test_flops_are_prompts_times_passes(plan):
     assert found["probe_answers"] == 3 * 6 * 4 * products * 2 * 128 * 1000
     # layers 4 and 5, seven neurons each, numbers 0 to 999 through d_model 128
     assert found["neuron_maps"] == VALID * once + 2 * 128 * 14 * 1000
-    # silenced from layer 4 on, four in five of 6 x 2 x 2; the limit 0 silences nothing
+    # evaluation prompts are resampled (32) and give norms (all), before anything is silenced
+    setting = (32 + VALID - 10) * once
+    # silenced from layer 4 on, four in five of 6 x 2 x 3 x 3; the limit 0 silences nothing
     silenced = flops.ablation_flops(shape, 5, 4)
-    assert found["knock_out_prompts"] == 2 * (6 * once + 19 * silenced)
-    # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, intact and silenced;
-    # under both rules of matching
-    assert found["knock_out_heuristics"] == 2 * 3 * 2 * 5 * (once + silenced)
+    assert found["knock_out_prompts"] == 2 * (setting + 3 * 6 * once + 86 * silenced)
+    # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, by 3 ablations intact
+    # and without its own neurons or each of 4 random sets; under both rules of matching
+    runs = 3 * (once + 5 * silenced)
+    assert found["knock_out_heuristics"] == 2 * (setting + 3 * 2 * 5 * runs)
+
+
+def test_knockouts_by_zero_alone_resample_nothing(plan):
+    zero = "arithmetic: {knockouts: {ablations: [zero], by_heuristic: {draws: 9}}}"
+    planned = plan(STUDY, zero)
+    stages, once = by_rule(planned), flops.forward_flops(planned.shape, 5)
+    silenced = flops.ablation_flops(planned.shape, 5, 4)
+    found = stages["knock_out_heuristics"].flops
+    assert found == 2 * ((VALID - 10) * once + 3 * 2 * 5 * (once + 10 * silenced))
+    assert by_rule(plan(STUDY))["knock_out_prompts"].memory_bytes > (
+        stages["knock_out_prompts"].memory_bytes + 31 * 5 * 6 * 512 * 4
+    )
 
 
 def test_flops_of_circuits(plan):
@@ -191,8 +207,10 @@ def test_what_is_expected_of_the_data_can_be_said(plan):
         by_rule(plan(STUDY, expected=Expected(share, rows)))
         for share, rows in ((0.15, 10.0), (1.5, 20.0))
     )
-    ratio = many["knock_out_heuristics"].flops / few["knock_out_heuristics"].flops
-    assert ratio == pytest.approx(10)
+    # beside the prompts that are resampled and give norms, which are as many
+    setting = (32 + VALID - 10) * flops.forward_flops(plan(STUDY).shape, 5)
+    costs = [stages["knock_out_heuristics"].flops - setting for stages in (few, many)]
+    assert costs[1] / costs[0] == pytest.approx(10)
     assert many["match_heuristics"].disk_bytes == 2 * few["match_heuristics"].disk_bytes
 
 
@@ -237,6 +255,7 @@ def test_hours_are_flops_over_throughput_and_starting(plan):
 
 def test_batches_and_chunks_are_those_of_the_run(plan, llama_model):
     assert CHUNK == MAP_CHUNK
+    assert (ablation.N_DONORS, setting.NORM_PROMPTS) == (N_DONORS, NORM_PROMPTS)
     assert CPU_BUDGET == assumptions.BATCH_BYTES
     assert MAX_ROWS == {"cpu": CPU_ROWS, "cuda": GPU_ROWS}
     some = plan(STUDY).work
