@@ -93,6 +93,8 @@ def calibrate(
     links, tables = [pd.DataFrame(columns=LINK_COLUMNS)], [_no_neurons()]
     calibration: Calibration | None = None
     for maps in blocks:
+        if not len(maps.neurons):
+            continue
         calibration = calibration or calibration_of(
             index,
             rng,

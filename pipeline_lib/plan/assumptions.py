@@ -22,6 +22,10 @@ SCORE_SECONDS = 1e-7
 """Scoring one neuron on all heuristics, for each prompt of its map."""
 EXPLAIN_SECONDS = 0.05
 """Explaining one neuron's map by heuristics and Fourier modes."""
+SURROGATE_SECONDS = 2e-8
+"""Drawing one surrogate and comparing it with all heuristics, for each place of its map."""
+CHAIN_SECONDS = 1.5e-7
+"""Following one neuron's chain without surrogates, for each place of its map."""
 
 LIBRARY_BYTES = 400 * 10**6
 """Python, torch and transformers in memory."""
@@ -38,6 +42,14 @@ PROMPT_BYTES = 150
 
 MATCH_ROW_BYTES = 124
 """One row of the match table as text."""
+NULL_ROW_BYTES, LINK_ROW_BYTES = 37, 86
+"""A null map without a score, and a link of a chain, as text."""
+CALIBRATED_ROW_BYTES, VERDICT_BYTES = 172, 44
+"""A calibrated neuron, and what its verdict adds, as text."""
+CLASSIFIED_ROW_BYTES = 208
+"""A link of a classified neuron with its scores, as text."""
+FLOAT_BYTES, NAME_BYTES = 18, 14
+"""A number with all its digits; a checkpoint and an operator with their commas."""
 WEIGHT_BYTES = 2
 """A weight on disk, of a model that is not there yet."""
 
@@ -80,6 +92,14 @@ class Expected:
     """Rows of the match table per neuron, all kinds together."""
     checkpoint_matches_per_neuron: float = 4.0
     """Rows of the match table over training per neuron and checkpoint."""
+    links_per_neuron: float = 1.3
+    """Links of a chain, tested against surrogates."""
+    classified_links_per_neuron: float = 0.04
+    """Links of classified neurons' chains, per neuron."""
+    checkpoint_links_per_neuron: float = 2.0
+    """Links of a checkpoint's chain, not tested."""
+    classified_checkpoint_links: float = 0.03
+    """Links above the final model's cut, per neuron and checkpoint."""
     silenced_share: float = 0.8
     """Work of the prompt knockouts: some prompts have no neurons in the first late layer."""
 

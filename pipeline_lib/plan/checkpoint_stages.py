@@ -4,21 +4,28 @@ C checkpoints; N prompts of T tokens; L layers, M neurons.
 """
 
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan import circuit_stages, exact_stages, flops, model_stages, table_stages
+from pipeline_lib.plan import (
+    calibration_stages,
+    circuit_stages,
+    exact_stages,
+    flops,
+    model_stages,
+    table_stages,
+)
 from pipeline_lib.plan.model_stages import MASK_ROWS, silenced_flops
 from pipeline_lib.plan.stages import Stage, Work, model_stage, table_stage
 
-NAME_BYTES = 14  # checkpoint and operator, with their commas
 CIRCUITS = 3  # all, shared and random neurons; the fourth keeps nothing
 KINDS = 3  # of maps, of which one is matched
 
 
 def score_checkpoint(work: Work) -> Stage:
-    """Attribution, maps, scores and means of one checkpoint in one job.
+    """Attribution, maps, scores, chains and means of one checkpoint in one job.
 
     The pairs run three times forwards (two without gradients) and once backwards, or every neuron
     is patched in them (`exact_stages.ranking_flops`); each valid prompt runs once; means are over a
-    sample of the prompts (`n_nodes`). Disk: every operator's top neurons, scores and labels, means.
+    sample of the prompts (`n_nodes`). Disk: every operator's top neurons, scores, links and labels,
+    means.
     """
     maps, ranked = model_stages.neuron_maps(work), table_stages.rank_neurons(work)
     scored, labelled = table_stages.score_heuristics(work), model_stages.label_prompts(work)
@@ -38,10 +45,14 @@ def score_checkpoint(work: Work) -> Stage:
         "score_checkpoint",
         jobs=n,
         flops=n * round(once),
-        seconds=n * (start + scoring),
+        seconds=n * (start + scoring + calibration_stages.chain_seconds(work)),
         memory_bytes=circuit_stages.n_nodes(work)[-1] * assumed.PROMPT_BYTES
         + max(part.memory_bytes for part in (maps, scored, gradients)),
-        disk_bytes=n * sum(part.disk_bytes for part in written),
+        disk_bytes=n
+        * round(
+            sum(part.disk_bytes for part in written)
+            + calibration_stages.checkpoint_links_bytes(work)
+        ),
         gpus=work.gpus,
     )
 
@@ -63,7 +74,7 @@ def match_checkpoints(work: Work) -> Stage:
     return table_stage(
         "match_checkpoints",
         jobs=min(n, 1),
-        disk_bytes=rows * (assumed.MATCH_ROW_BYTES + NAME_BYTES),
+        disk_bytes=rows * (assumed.MATCH_ROW_BYTES + assumed.NAME_BYTES),
         array_bytes=matched.memory_bytes - assumed.LIBRARY_BYTES,
         library_bytes=assumed.LIBRARY_BYTES,
     )
@@ -80,8 +91,8 @@ def ablate_checkpoint(work: Work) -> Stage:
     n_limits, ablated = len(settings.per_layer), flops.ablation_flops(work.shape, work.n_tokens, 0)
     per_prompt = 2 * work.forward + (CIRCUITS + 1) * ablated
     per_prompt += round(work.expected.silenced_share * n_limits * 2 * silenced_flops(work))
-    circuit_rows = CIRCUITS * (circuit_stages.ROW_BYTES + NAME_BYTES)
-    knockout_rows = (n_limits + 1) * 2 * (20 + NAME_BYTES)
+    circuit_rows = CIRCUITS * (circuit_stages.ROW_BYTES + assumed.NAME_BYTES)
+    knockout_rows = (n_limits + 1) * 2 * (20 + assumed.NAME_BYTES)
     disk = sum(
         count
         * (

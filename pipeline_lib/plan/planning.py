@@ -8,6 +8,7 @@ from pipeline_lib.models.architectures import ModelShape
 from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan import (
     browse_stages,
+    calibration_stages,
     checkpoint_stages,
     circuit_stages,
     exact_stages,
@@ -18,6 +19,7 @@ from pipeline_lib.plan import (
     rival_stages,
     table_stages,
 )
+from pipeline_lib.plan.calibration_stages import under_both_rules
 from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_shape
 from pipeline_lib.plan.sizes import operator_sizes
@@ -43,20 +45,24 @@ STAGES = (
     model_stages.neuron_maps,
     table_stages.score_heuristics,
     table_stages.match_heuristics,
+    calibration_stages.null_evidence,
+    calibration_stages.calibrate_heuristics,
+    calibration_stages.classify_neurons,
     rival_stages.explain_maps,
     rival_stages.number_codes,
-    model_stages.knock_out_heuristics,
-    model_stages.knock_out_prompts,
+    under_both_rules(model_stages.knock_out_heuristics),
+    under_both_rules(model_stages.knock_out_prompts),
     circuit_stages.mean_activations,
     circuit_stages.faithfulness,
     circuit_stages.circuit_test,
     head_stages.attention,
     head_stages.number_maps,
     head_stages.mlp_vectors,
-    head_stages.failure_modes,
+    under_both_rules(head_stages.failure_modes),
     checkpoint_stages.score_checkpoint,
     checkpoint_stages.match_checkpoints,
-    checkpoint_stages.ablate_checkpoint,
+    calibration_stages.classify_checkpoints,
+    under_both_rules(checkpoint_stages.ablate_checkpoint),
     table_stages.figures,
     browse_stages.browse_effects,
     browse_stages.browse_attention,

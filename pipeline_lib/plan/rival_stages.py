@@ -55,13 +55,7 @@ def explain_maps(work: Work) -> Stage:
 
 def n_modes(work: Work, operator: str) -> dict[str, int]:
     """How many modes of each number are tried."""
-    prompts = _valid(work, operator)
-    spans = {t: number_of(prompts, t) for t in mode_targets(operator) if len(prompts)}
-    periods = work.study.rivals.periods
-    return {
-        target: len(frequencies(int(number.max() - number.min()) + 1, periods))
-        for target, number in spans.items()
-    }
+    return _all_modes(operator, *_limits(work), tuple(work.study.rivals.periods))
 
 
 def plotted_bytes(work: Work) -> int:
@@ -118,17 +112,39 @@ def _patch_flops(work: Work, position: str) -> int:
 
 def _counts(work: Work, operator: str, position: str) -> tuple[int, int]:
     """Prompts that are run for the numbers at a position, and the integers these span."""
-    prompts = _valid(work, operator)
+    each = 1 if position == "operand1" else work.study.rivals.prompts_per_number
+    return _all_counts(operator, *_limits(work), COLUMNS[position], each)
+
+
+def _limits(work: Work) -> tuple[int, int, int]:
+    prompts = work.study.prompts
+    return prompts.min_operand, prompts.max_operand, work.max_number
+
+
+# many models share these, which count all valid prompts
+
+
+@lru_cache(maxsize=64)
+def _all_modes(
+    operator: str, low: int, high: int, max_number: int, periods: tuple[int, ...]
+) -> dict[str, int]:
+    prompts = _all_valid(operator, low, high, max_number)
+    spans = {t: number_of(prompts, t) for t in mode_targets(operator) if len(prompts)}
+    return {
+        target: len(frequencies(int(number.max() - number.min()) + 1, periods))
+        for target, number in spans.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _all_counts(
+    operator: str, low: int, high: int, max_number: int, column: str, each: int
+) -> tuple[int, int]:
+    prompts = _all_valid(operator, low, high, max_number)
     if prompts.empty:
         return 0, 1
-    found = prompts[COLUMNS[position]].value_counts()
-    each = 1 if position == "operand1" else work.study.rivals.prompts_per_number
+    found = prompts[column].value_counts()
     return int(found.clip(upper=each).sum()), int(found.index.max() - found.index.min()) + 1
-
-
-def _valid(work: Work, operator: str) -> pd.DataFrame:
-    prompts = work.study.prompts
-    return _all_valid(operator, prompts.min_operand, prompts.max_operand, work.max_number)
 
 
 @lru_cache(maxsize=16)

@@ -1,6 +1,12 @@
 """Cost of the stages that do not run the model: tables, scores, figures."""
 
-from pipeline_lib.figures.catalog import CHECKPOINT_FIGURES, FIGURES, figures_of_operator
+from pipeline_lib.figures.catalog import (
+    CHECKPOINT_FIGURES,
+    FIGURES,
+    STUDY_FIGURES,
+    depends_on_rule,
+    figures_of_operator,
+)
 from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan.rival_stages import plotted_bytes
 from pipeline_lib.plan.sizes import OperatorSizes
@@ -115,10 +121,12 @@ def match_heuristics(work: Work) -> Stage:
 
 
 def figures(work: Work) -> Stage:
-    """PDF, PNG and CSV of every figure and table; PNG and CSV again in the report (base64)."""
-    # the first model has the figure of all models, the others one of their own
-    n = len(FIGURES) + 1 + len(CHECKPOINT_FIGURES) * bool(work.checkpoints)
-    n += sum(len(figures_of_operator(size.operator)) for size in work.sizes)
+    """PDF, PNG and CSV of every figure and table, of some under both rules of matching.
+
+    PNG and CSV again in the report (base64).
+    """
+    names = drawn_figures(work)
+    n = len(names) + sum(map(depends_on_rule, names))
     scale = (work.study.figures.dpi / 300) ** assumed.PICTURE_GROWTH
     pictures = n * assumed.PICTURE_BYTES * scale
     prompts = sum(size.n_valid for size in work.sizes)
@@ -127,6 +135,14 @@ def figures(work: Work) -> Stage:
     numbers += plotted_bytes(work)
     disk = n * assumed.FIGURE_BYTES + (pictures + numbers) * 7 / 3
     return table_stage("figures", jobs=n, disk_bytes=disk, library_bytes=assumed.DRAWING_BYTES)
+
+
+def drawn_figures(work: Work) -> list[str]:
+    """Figures and tables of one model; some of them exist under both rules of matching."""
+    names = [*FIGURES, *(CHECKPOINT_FIGURES if work.checkpoints else ())]
+    names += [name for size in work.sizes for name in figures_of_operator(size.operator)]
+    # the first model has the figure of all models, the others one of their own, like that one
+    return [*names, *STUDY_FIGURES]
 
 
 def _most_prompts(work: Work) -> int:

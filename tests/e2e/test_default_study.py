@@ -3,20 +3,22 @@
 import re
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline_lib import store
-from pipeline_lib.figures.catalog import PAGES, figures_of
+from pipeline_lib.figures.catalog import PAGES, STUDY_FIGURES, depends_on_rule, figures_of
 from tests.project import planned, said, snakemake
 
 OPERATORS = ("add", "sub", "mul", "div")
 SEEDS = (42, 412)
 FIGURES = tuple(figures_of("tiny-arith", ["tiny-arith"], OPERATORS, over_training=True))
-STUDY_FIGURE = "fig08_prompt_knockout_models"
+FOLDERS = {"threshold": "", "fdr": "fdr"}  # of the configured rule of matching, and the other's
+BY_RULE = [figure for figure in FIGURES if depends_on_rule(figure)]
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", [*FIGURES, *(f"fdr/{figure}" for figure in BY_RULE)])
 def test_every_figure_exists_in_three_formats(finished_project, figure):
     folder = finished_project / "figs" / "arithmetic" / "tiny-arith"
     assert (folder / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
@@ -24,12 +26,38 @@ def test_every_figure_exists_in_three_formats(finished_project, figure):
     assert len(pd.read_csv(folder / f"{figure}.csv")) > 0
 
 
-def test_the_figure_of_all_models_has_the_one_model(finished_project):
+def test_what_depends_on_the_rule_and_nothing_else_exists_under_both(finished_project):
     folder = finished_project / "figs" / "arithmetic"
-    own = pd.read_csv(folder / "tiny-arith" / "fig08_prompt_knockout.csv")
-    everyone = pd.read_csv(folder / "all_models" / "fig08_prompt_knockout_models.csv")
+    for model, names in (("tiny-arith", FIGURES), ("all_models", STUDY_FIGURES)):
+        drawn = {path.stem for path in (folder / model).glob("*.pdf")}
+        assert drawn == set(names)
+        other = {path.stem for path in (folder / model / "fdr").glob("*.pdf")}
+        assert other == {name for name in names if depends_on_rule(name)}
+    assert not list(folder.rglob("threshold"))
+
+
+@pytest.mark.parametrize("rule", FOLDERS)
+def test_the_figure_of_all_models_has_the_one_model(finished_project, rule):
+    folder, variant = finished_project / "figs" / "arithmetic", FOLDERS[rule]
+    own = pd.read_csv(folder / "tiny-arith" / variant / "fig08_prompt_knockout.csv")
+    everyone = pd.read_csv(folder / "all_models" / variant / "fig08_prompt_knockout_models.csv")
     assert set(everyone.pop("model")) == {"tiny-arith"}
     pd.testing.assert_frame_equal(everyone, own)
+
+
+@pytest.mark.parametrize("rule", FOLDERS)
+def test_heuristics_are_counted_from_the_matches_of_their_rule(finished_project, study, rule):
+    folder = finished_project / "figs" / "arithmetic" / "tiny-arith" / FOLDERS[rule]
+    table = pd.read_csv(folder / "heuristic_counts.csv")
+    for operator in OPERATORS:
+        matches = pd.read_csv(study / "heuristics" / rule / f"{operator}_matches.csv")
+        matches = matches[matches["kind"] == "hybrid"]
+        own = table[table["operator"] == operator]
+        assert len(own)
+        for row in own.to_dict("records"):
+            of_type = (matches["type"] == row["type"]) | (row["type"] == "any")
+            matched = matches[of_type & (matches["layer"] == row["layer"])]
+            assert row["neurons"] == matched["neuron"].nunique(), row
 
 
 @pytest.mark.parametrize("page", [*PAGES, "index"])
@@ -61,7 +89,8 @@ def test_pages_and_previews_say_where_they_come_from(finished_project, study):
 
 def test_the_report_names_every_figure_and_leads_to_the_pages(finished_project):
     report = (finished_project / "figs" / "report.html").read_text()
-    assert [name for name in (*FIGURES, STUDY_FIGURE) if name not in report] == []
+    assert [name for name in (*FIGURES, *STUDY_FIGURES) if name not in report] == []
+    assert [name for name in (*BY_RULE, *STUDY_FIGURES) if f"fdr/{name}" not in report] == []
     for page in PAGES:
         assert f"arithmetic/tiny-arith/browse/{page}.html" in report
 
@@ -116,9 +145,11 @@ def test_every_hdf5_artifact_is_whole_and_says_what_made_it(study):
 
 def test_every_checkpoint_has_its_own_artifacts(study):
     folder = study / "checkpoints"
-    assert {path.name for path in folder.iterdir()} == {"step0", "step130", "final", "matches.csv"}
+    tables = {f"{rule}_matches.csv" for rule in FOLDERS}
+    assert {path.name for path in folder.iterdir()} == {"step0", "step130", "final"} | tables
     for step in ("step0", "step130"):
-        assert len(list((folder / step).iterdir())) == 3 * 4 + 3
+        # neurons, scores, links and labels; means; circuits and knockouts under both rules
+        assert len(list((folder / step).iterdir())) == 4 * 4 + 1 + 2 * 2
         store.verify_artifact(folder / step / "means.h5", "means")
         for operator in OPERATORS:
             path = folder / step / f"{operator}_scores.h5"
@@ -126,26 +157,31 @@ def test_every_checkpoint_has_its_own_artifacts(study):
             with store.open_artifact(path, "scores") as artifact:
                 assert artifact.provenance["checkpoint"] == step
                 assert artifact.provenance["operator"] == operator
-    # without training nothing is answered better than by a constant
-    assert len(pd.read_csv(folder / "step0" / "knockouts.csv")) == 0
-    assert set(pd.read_csv(folder / "final" / "knockouts.csv")["operator"]) == set(OPERATORS)
+    for rule in FOLDERS:
+        # without training nothing is answered better than by a constant
+        assert len(pd.read_csv(folder / "step0" / f"{rule}_knockouts.csv")) == 0
+        final = pd.read_csv(folder / "final" / f"{rule}_knockouts.csv")
+        assert set(final["operator"]) == set(OPERATORS)
 
 
-def test_the_overlap_of_figure_10a_counted_from_the_matches(finished_project, study):
-    figure = pd.read_csv(
-        finished_project / "figs/arithmetic/tiny-arith/fig10a_heuristic_overlap.csv"
-    )
-    matches = pd.read_csv(study / "checkpoints" / "matches.csv")
+@pytest.mark.parametrize("rule", FOLDERS)
+def test_the_overlap_of_figure_10a_counted_from_the_matches(finished_project, study, rule):
+    folder = finished_project / "figs/arithmetic/tiny-arith" / FOLDERS[rule]
+    figure = pd.read_csv(folder / "fig10a_heuristic_overlap.csv")
+    matches = pd.read_csv(study / "checkpoints" / f"{rule}_matches.csv")
     pair = ["layer", "neuron", "heuristic"]
     assert len(figure) == 4 * 3
     for row in figure.to_dict("records"):
         operator = row["operator"]
-        final = pd.read_csv(study / "heuristics" / f"{operator}_matches.csv")
+        final = pd.read_csv(study / "heuristics" / rule / f"{operator}_matches.csv")
         final = set(final.loc[final["kind"] == "hybrid", pair].itertuples(index=False, name=None))
         held = (matches["operator"] == operator) & (matches["checkpoint"] == row["checkpoint"])
         own = set(matches.loc[held, pair].itertuples(index=False, name=None))
         own = final if row["checkpoint"] == "final" else own
         assert (row["final_pairs"], row["pairs"]) == (len(final), len(own))
+        if not final:
+            assert np.isnan(row["share"])
+            continue
         assert row["share"] == pytest.approx(len(own & final) / len(final))
         assert row["low"] <= row["share"] <= row["high"]
 

@@ -27,7 +27,14 @@ def test_an_operator_without_correct_prompts_is_reported_and_left_out(tmp_path):
     assert accuracy.loc["sub", "correct"] > 200
     localization = pd.read_csv(figures / "fig02_localization.csv")
     assert set(localization["n_operators"]) == {1}
-    assert (figures / "table06_neurons_mul.png").exists()
+    for folder in (figures, figures / "fdr"):
+        assert (folder / "table06_neurons_mul.png").exists()
+        assert set(pd.read_csv(folder / "fig08_prompt_knockout.csv")["operator"]) == {"sub"}
+    shares = pd.read_csv(figures / "fig_classified_share.csv")
+    assert set(shares["operator"]) == {"sub"}
+    for table in ("nulls", "neurons", "links"):
+        path = project / f"data/arithmetic/tiny-arith/calibration/mul_{table}.csv"
+        assert len(pd.read_csv(path)) == 0
     gallery = (figures / "browse" / "neurons.html").read_text()
     assert '["sub",2,' in gallery
     assert '["mul","multiplication (\\u00d7)"]' in gallery  # it can be chosen, and has no row
@@ -56,8 +63,11 @@ def test_no_operator_left_is_one_clear_error(tmp_path):
 
 FAMILIES = ("gpt2",)  # the others: test_stand_ins.py
 LAST_STAGES = (
-    "data/arithmetic/{model}/knockouts/{operator}_by_heuristic.csv",
-    "data/arithmetic/{model}/knockouts/{operator}_by_prompt.csv",
+    *(
+        f"data/arithmetic/{{model}}/knockouts/{rule}/{{operator}}_by_{what}.csv"
+        for rule in ("threshold", "fdr")
+        for what in ("heuristic", "prompt")
+    ),
     "figs/arithmetic/{model}/fig02_localization.csv",
     "figs/arithmetic/{model}/fig03_probe_accuracy.csv",
     "figs/arithmetic/{model}/table03_accuracy.csv",
@@ -100,5 +110,6 @@ def test_every_architecture_goes_through_all_stages(zoo, name):
     assert accuracy["correct"].sum() > 0
     localization = pd.read_csv(figures / "fig02_localization.csv")
     assert localization["mean"].abs().max() > 0
-    knockouts = zoo / "data" / "arithmetic" / name / "knockouts"
-    assert sum(len(pd.read_csv(path)) for path in knockouts.glob("*_by_prompt.csv")) > 0
+    for rule in ("threshold", "fdr"):
+        knockouts = zoo / "data" / "arithmetic" / name / "knockouts" / rule
+        assert sum(len(pd.read_csv(path)) for path in knockouts.glob("*_by_prompt.csv")) > 0

@@ -24,8 +24,11 @@ TARGETS = (
     "data/arithmetic/{model}/attention/patterns.h5",
     "data/arithmetic/{model}/numbers/ov.h5",
     "data/arithmetic/{model}/numbers/outputs.h5",
-    "data/arithmetic/{model}/failures/add.csv",
+    "data/arithmetic/{model}/failures/threshold/add.csv",
+    "data/arithmetic/{model}/failures/fdr/add.csv",
     "figs/arithmetic/{model}/table_scorecard.csv",
+    "figs/arithmetic/{model}/fdr/table_scorecard.csv",
+    "figs/arithmetic/{model}/fig_classified_share.csv",
     "figs/arithmetic/{model}/fig02_localization.csv",
 )
 OF_ALL_MODELS = (
@@ -92,14 +95,32 @@ def test_every_head_and_mlp_is_patched(figures, model):
 def test_every_stage_has_results(data, figures):
     assert len(pd.read_csv(data / "probes" / "add.csv")) > 0
     assert pd.read_csv(data / "neurons" / "add.csv")["neuron"].between(0, D_MLP - 1).all()
-    assert len(pd.read_csv(data / "heuristics" / "add_matches.csv")) > 0
-    assert len(pd.read_csv(data / "knockouts" / "add_by_prompt.csv")) > 0
-    assert set(pd.read_csv(data / "failures" / "add.csv")["label"]) == {"correct", "incorrect"}
+    assert len(pd.read_csv(data / "heuristics" / "threshold" / "add_matches.csv")) > 0
+    for rule in ("threshold", "fdr"):
+        assert len(pd.read_csv(data / "knockouts" / rule / "add_by_prompt.csv")) > 0
+        failures = pd.read_csv(data / "failures" / rule / "add.csv")
+        assert set(failures["label"]) == {"correct", "incorrect"}
     faithful = pd.read_csv(figures / "table01_faithfulness.csv").set_index("operator")
     assert faithful.loc["add", "n_prompts"] > 0
     scorecard = pd.read_csv(figures / "table_scorecard.csv")
     assert scorecard["paper"].isna().all()
     assert scorecard.set_index("quantity")["run"]["n_heads"] > 0
+
+
+def test_every_neuron_is_held_against_every_null(data, figures):
+    neurons = pd.read_csv(data / "neurons" / "add.csv")
+    calibrated = pd.read_csv(data / "calibration" / "add_neurons.csv")
+    key = ["layer", "neuron"]
+    assert calibrated[key].to_numpy().tolist() == neurons[key].to_numpy().tolist()
+    families = ["p_surrogate", "p_low_effect", "p_direction", "p_untrained"]
+    assert calibrated["p_value"].between(0, 1).all()
+    assert calibrated[families[1:]].notna().all(axis=None)
+    tested = calibrated[calibrated["evidence"] > 0]
+    assert tested["p_value"].tolist() == tested[families].max(axis=1).tolist()
+    shares = pd.read_csv(figures / "fig_classified_share.csv")
+    assert set(shares["rule_or_null"]) == {
+        "neurons", "surrogate", "low_effect", "direction", "untrained",
+    }  # fmt: skip
 
 
 def test_models_stand_side_by_side(run):

@@ -95,7 +95,7 @@ def test_a_truncated_artifact_names_itself_and_the_fix(finished_project, tmp_pat
     (project / "change.yaml").write_text(
         json.dumps({"arithmetic": {"heuristics": {"threshold": 0.5}}})
     )
-    target = "data/arithmetic/tiny-arith/heuristics/add_matches.csv"
+    target = "data/arithmetic/tiny-arith/heuristics/threshold/add_matches.csv"
     text = refused(project, target, configs=("config/test.yaml", "change.yaml"))
     assert "truncated or not HDF5" in text
     assert "add_scores.h5" in text

@@ -22,7 +22,7 @@ HEURISTIC_KNOCKOUTS = {
     "fig_knockout_controls",
 } | SCORECARD
 KNOCKOUTS = HEURISTIC_KNOCKOUTS | PROMPT_KNOCKOUTS
-MATCH_FIGURES = {
+MATCH_FIGURES = {  # and what they are drawn from
     "fig01_running_example",
     "fig05_heuristic_types",
     "fig06_matching_example",
@@ -37,10 +37,24 @@ MATCH_FIGURES = {
 }
 CHECKPOINT_FIGURES = {"fig10b_shared_faithfulness", "fig10c_checkpoint_knockout"}
 CHECKPOINTS = {"ablate_checkpoint"} | CHECKPOINT_FIGURES
-OVER_TRAINING = {"match_checkpoints", "fig10a_heuristic_overlap"} | CHECKPOINTS
 GALLERY = {"browse_neurons", "browse_snapshots"}
-MATCHING = {"match_heuristics"} | MATCH_FIGURES | KNOCKOUTS | OVER_TRAINING | GALLERY
-SCORING = {"score_heuristics", "score_checkpoint"} | MATCHING
+# what follows from the matches of a rule, under that rule
+MATCHED = MATCH_FIGURES | KNOCKOUTS | CHECKPOINTS | {"fig10a_heuristic_overlap"}
+CALIBRATION_FIGURES = {"fig_calibration", "fig_classified_share"}
+# the configured rule is the threshold: the gallery shows its matches
+THRESHOLD = {"match_heuristics", "match_checkpoints"} | MATCHED | GALLERY | CALIBRATION_FIGURES
+FDR = {"classify_neurons", "classify_checkpoints"} | MATCHED | CALIBRATION_FIGURES
+CALIBRATION = {"calibrate_heuristics"} | FDR
+NULLS = {"null_evidence"} | CALIBRATION
+RULE_FIGURES = MATCHED - {
+    "knock_out_heuristics", "knock_out_prompts", "failure_modes", "ablate_checkpoint",
+}  # fmt: skip
+OVER_TRAINING = {
+    "match_checkpoints",
+    "classify_checkpoints",
+    "fig10a_heuristic_overlap",
+} | CHECKPOINTS
+SCORING = {"score_heuristics", "score_checkpoint"} | THRESHOLD | NULLS
 EXPLAINED = {"explain_maps", "fig_rivals", "neuron_rivals", "fig_neuron_spectra"}
 CODES = {"number_codes", "fig_spectra", "fig_helix"}
 VECTORS = {"mlp_vectors", "embeddings", "neuron_vectors"}
@@ -98,7 +112,19 @@ def test_a_copied_project_is_up_to_date(project):
 @pytest.mark.parametrize(
     ("change", "stale"),
     [
-        ("{arithmetic: {heuristics: {threshold: 0.55}}}", MATCHING),
+        ("{arithmetic: {heuristics: {threshold: 0.55}}}", THRESHOLD),
+        ("{arithmetic: {heuristics: {fdr: 0.1}}}", FDR),
+        (
+            "{arithmetic: {heuristics: {min_share: 0.1}}}",
+            CALIBRATION | {"score_checkpoint", "match_checkpoints"},
+        ),
+        ("{arithmetic: {heuristics: {calibration: {nulls: [surrogate]}}}}", CALIBRATION),
+        ("{arithmetic: {heuristics: {calibration: {surrogates: 29}}}}", CALIBRATION),
+        ("{arithmetic: {heuristics: {calibration: {per_layer: 16}}}}", NULLS),
+        ("{arithmetic: {heuristics: {calibration: {scored: 8}}}}", NULLS),
+        ("{arithmetic: {heuristics: {calibration: {seed: 1}}}}", NULLS),
+        # all data are there under both rules
+        ("{arithmetic: {heuristics: {rule: fdr}}}", RULE_FIGURES | GALLERY),
         (
             "{arithmetic: {knockouts: {by_prompt: {seed: 1}}}}",
             PROMPT_KNOCKOUTS,
@@ -162,6 +188,27 @@ def test_a_config_change_makes_what_reads_it_stale(project, tmp_path, change, st
     (tmp_path / "change.yaml").write_text(change)
     configs = ("config/test.yaml", str(tmp_path / "change.yaml"))
     assert set(planned(project, configs=configs)) == with_findings(stale)
+
+
+@pytest.mark.parametrize(
+    ("change", "both"),
+    [
+        # these two say what the threshold is, also under the other rule
+        ("{threshold: 0.55}", {"fig06_matching_example", "table_scorecard"}),
+        ("{fdr: 0.1}", set()),
+        # the other rule's figures move from its folder, the configured one's into their own
+        ("{rule: fdr}", RULE_FIGURES),
+    ],
+)
+def test_one_rule_of_matching_leaves_the_others_results_alone(project, tmp_path, change, both):
+    (tmp_path / "change.yaml").write_text(f"{{arithmetic: {{heuristics: {change}}}}}")
+    jobs = planned(project, configs=("config/test.yaml", str(tmp_path / "change.yaml")))
+    per_operator = ("knock_out_heuristics", "knock_out_prompts", "failure_modes")
+    expected = dict.fromkeys(per_operator, 4) | {"ablate_checkpoint": 3}
+    expected |= {name: 2 if name in both else 1 for name in RULE_FIGURES}
+    found = {rule: jobs[rule] for rule in MATCHED if rule in jobs}
+    assert found == {rule: n for rule, n in expected.items() if rule in jobs}
+    assert set(jobs) >= RULE_FIGURES
 
 
 @pytest.mark.parametrize(
@@ -236,7 +283,7 @@ def test_a_changed_data_file_makes_what_reads_it_stale(project):
 
 def test_a_deleted_artifact_is_made_again_when_a_figure_needs_it(project):
     (project / "figs/arithmetic/tiny-arith/fig08_prompt_knockout.png").unlink()
-    (project / "data/arithmetic/tiny-arith/knockouts/add_by_prompt.csv").unlink()
+    (project / "data/arithmetic/tiny-arith/knockouts/threshold/add_by_prompt.csv").unlink()
     assert planned(project) == dict.fromkeys(PROMPT_KNOCKOUTS | FINDINGS, 1)
 
 

@@ -185,7 +185,8 @@ def test_a_missing_part_is_said(window, make, write, monkeypatch):
 def test_effects_of_an_operator_and_position(window, make, write):
     window.open(write(make("effects")), "#op=sub&position=equals&scale=mean")
     assert window.text("#view-name") == "subtraction (−), at “=”"
-    assert window.text("#ranked tbody tr") == "L2H1\t4.5\t[4.5, 4.5]\t1 of 9"
+    # 3 on all prompts with one seed and 6 with the other: a quarter of the resamples has one alone
+    assert window.text("#ranked tbody tr") == "L2H1\t4.5\t[3, 6]\t1 of 9"
     assert z_of(window, "map")[2].tolist() == [0, 4.5, 0]
     window.choose("#scale", "log1p")
     assert z_of(window, "map")[2][1] == pytest.approx(np.log(5.5), abs=1e-3)

@@ -5,9 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
+from pipeline_lib.artifacts import calibration
+from pipeline_lib.artifacts.maps import neuron_value_logits
 from pipeline_lib.artifacts.scores import write_scores
 from pipeline_lib.checkpoints import scoring
-from pipeline_lib.checkpoints.matching import match_checkpoints
+from pipeline_lib.checkpoints.matching import classify_checkpoints, match_checkpoints
+from pipeline_lib.heuristics.calibration.chains import Calibration
+from pipeline_lib.heuristics.calibration.evidence import Evidence
+from pipeline_lib.heuristics.calibration.table import LINK_COLUMNS
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.heuristics.types import Heuristic
 from pipeline_lib.interventions import attribute, capture, mean_activations
@@ -17,6 +22,7 @@ from pipeline_lib.stimuli.arithmetic import every_prompt, pair_table, valid_prom
 from pipeline_lib.stimuli.context import PromptContext
 from tests.unit.interventions import naive
 
+MATCHED = {"kind": "hybrid", "max_base_rate": 1.0, "min_share": 0.05}
 SETTINGS = {"importance": "mean", "per_layer": 3, "first_heuristics_layer": 1}
 
 
@@ -102,13 +108,13 @@ def scored(model, context, folder, neurons, operator="sub"):
     prompts = valid_prompts(operator, min_operand=0, max_operand=12, max_number=99)
     return prompts, scoring.score_checkpoint(
         model, context, prompts, neurons, HeuristicSettings(),
-        operator=operator, max_operand=12, dtype="float32", scratch=folder,
+        operator=operator, max_operand=12, dtype="float32", scratch=folder, **MATCHED,
     )  # fmt: skip
 
 
 def test_labels_and_scores_are_those_of_the_maps(llama_model, context, tmp_path):
     neurons = pd.DataFrame({"layer": [1, 2, 2], "neuron": [5, 0, 7]})
-    prompts, (labelled, scores, index) = scored(llama_model, context, tmp_path, neurons)
+    prompts, (labelled, scores, index, _) = scored(llama_model, context, tmp_path, neurons)
     tokens = context.encode(prompts)
     numbers = context.tokens.number_of(predict_tokens(llama_model, tokens).numpy())
     assert labelled["predicted"].tolist() == numbers.tolist()
@@ -126,10 +132,34 @@ def test_labels_and_scores_are_those_of_the_maps(llama_model, context, tmp_path)
 
 def test_a_checkpoint_without_neurons_is_labelled_all_the_same(llama_model, context, tmp_path):
     none = pd.DataFrame({"layer": [], "neuron": []}, dtype=np.int64)
-    prompts, (labelled, scores, _) = scored(llama_model, context, tmp_path, none)
+    prompts, (labelled, scores, _, links) = scored(llama_model, context, tmp_path, none)
     predicted = predict_tokens(llama_model, context.encode(prompts)).numpy()
     assert labelled["predicted"].tolist() == context.tokens.number_of(predicted).tolist()
     assert scores.k.top.shape[0] == 0
+    assert links.empty
+    assert list(links) == LINK_COLUMNS
+
+
+def test_links_are_those_of_each_neurons_own_map(llama_model, context, tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "BLOCK", 2)  # the third neuron is in another block
+    neurons = pd.DataFrame({"layer": [1, 2, 2], "neuron": [5, 0, 7]})
+    prompts, (_, _, index, links) = scored(llama_model, context, tmp_path, neurons)
+    assert list(links) == LINK_COLUMNS
+    assert (links["p_value"] == 1).all()  # not tested: the final model's cut decides
+    tokens = context.encode(prompts)
+    post = capture(llama_model, tokens, ("mlp_post",), positions=[-1]).site("mlp_post")[:, 0]
+    logits = neuron_value_logits(llama_model, neurons, context.answer_ids)
+    chains = Calibration(Evidence.build(index), "hybrid", MATCHED["min_share"])
+    n_links = 0
+    for row, (layer, neuron) in enumerate(neurons.to_numpy().tolist()):
+        value = logits[row][prompts["answer"].to_numpy()]
+        expected = chains.chain(post[:, layer, neuron].numpy(), value)
+        own = links[(links["layer"] == layer) & (links["neuron"] == neuron)]
+        assert own["link"].tolist() == list(range(len(expected)))
+        assert own["heuristic"].tolist() == [link.heuristic.name for link in expected]
+        assert own["share"].tolist() == pytest.approx([link.share for link in expected], abs=1e-4)
+        n_links += len(own)
+    assert n_links == len(links) > len(neurons)
 
 
 def test_means_over_all_prompts_and_over_a_sample(llama_model, context):
@@ -155,7 +185,7 @@ def test_matches_of_all_checkpoints_are_told_apart(llama_model, context, tmp_pat
     for number, checkpoint in enumerate(("step0", "step5")):
         for operator in ("sub", "add"):
             neurons = pd.DataFrame({"layer": [1, 2], "neuron": [number, 10 + number]})
-            _, (_, scores, index) = scored(llama_model, context, tmp_path, neurons, operator)
+            _, (_, scores, index, _) = scored(llama_model, context, tmp_path, neurons, operator)
             files[checkpoint, operator] = tmp_path / f"{checkpoint}_{operator}.h5"
             write_scores(files[checkpoint, operator], scores, index, {})
     limits = {"max_base_rate": 1.0, "max_operand": 12, "max_number": 99}
@@ -172,3 +202,52 @@ def test_matches_of_all_checkpoints_are_told_apart(llama_model, context, tmp_pat
     nothing = match_checkpoints(files, HeuristicSettings(), **{**options, "max_base_rate": 0.0})
     assert len(nothing) == 0
     assert list(nothing.columns) == list(table.columns)
+
+
+def final_neurons(evidence):
+    """Calibrated neurons of a final model of which the last is not classified."""
+    n = len(evidence)
+    names = {"layer": 1, "neuron": range(n), "p_value": [1e-4] * (n - 1) + [0.9]}
+    return pd.DataFrame({**names, "evidence": evidence})
+
+
+def test_checkpoints_are_classified_by_the_final_models_cut(llama_model, context, tmp_path):
+    files, links = {}, {}
+    for number, checkpoint in enumerate(("step0", "step5")):
+        for operator in ("sub", "add"):
+            neurons = pd.DataFrame({"layer": [1, 2], "neuron": [number, 10 + number]})
+            _, (_, scores, index, own) = scored(llama_model, context, tmp_path, neurons, operator)
+            files[checkpoint, operator] = tmp_path / f"{checkpoint}_{operator}.h5"
+            write_scores(files[checkpoint, operator], scores, index, {})
+            links[checkpoint, operator] = own
+    first = {key: own[own["link"] == 0] for key, own in links.items()}
+    cuts = {
+        operator: float(
+            np.median(
+                pd.concat(f for (_, name), f in first.items() if name == operator)["evidence"]
+            )
+        )
+        for operator in ("sub", "add")
+    }
+    # the least evidence of the classified ones is the cut; the unclassified one's is smaller
+    final = {operator: final_neurons([0.99, cut, 0.0]) for operator, cut in cuts.items()}
+    limits = {"kind": "hybrid", "min_share": 0.0, "max_operand": 12, "max_number": 99}
+    settings = HeuristicSettings()
+    table = classify_checkpoints(files, links, final, settings, fdr=0.05, **limits)
+    found = set(
+        table[["checkpoint", "operator", "layer", "neuron", "link"]].itertuples(False, None)
+    )
+    expected = {
+        (*key, row.layer, row.neuron, row.link)
+        for key, own in links.items()
+        for row in own.itertuples()
+        if first[key].set_index(["layer", "neuron"])["evidence"][row.layer, row.neuron]
+        >= cuts[key[1]]
+    }
+    assert found == expected
+    assert 0 < len(found) < sum(map(len, links.values()))
+    assert set(table["operator"]) == {"sub", "add"}
+    nothing = {operator: final_neurons([0.5]) for operator in cuts}  # no neuron is classified
+    none = classify_checkpoints(files, links, nothing, settings, fdr=0.05, **limits)
+    assert none.empty
+    assert list(none.columns) == list(table.columns)

@@ -7,7 +7,13 @@ from pipeline_lib.artifacts.maps import CHUNK
 from pipeline_lib.browse import effects
 from pipeline_lib.browse.page import MAX_BYTES
 from pipeline_lib.circuits import random_sets
-from pipeline_lib.figures.catalog import PAGES, figures_of
+from pipeline_lib.figures.catalog import (
+    CHECKPOINT_FIGURES,
+    PAGES,
+    STUDY_FIGURES,
+    depends_on_rule,
+    figures_of,
+)
 from pipeline_lib.interventions import neurons
 from pipeline_lib.interventions.batching import CPU_BUDGET, MAX_ROWS, default_batch_size
 from pipeline_lib.knockouts import ablation, setting
@@ -53,7 +59,8 @@ def test_jobs_are_one_per_operator_and_seed(plan):
     assert jobs["label_prompts"] == jobs["cache_clean"] == jobs["attribution_patching"] == 1
     per_seed = ("draw_counterfactuals", "cache_counterfactual", "indirect_effects")
     assert [jobs[rule] for rule in per_seed] == [3, 3, 3]
-    assert jobs["figures"] == len(figures_of("some", ["some"], ["sub"])) + 1
+    figures = [*figures_of("some", ["some"], ["sub"]), *STUDY_FIGURES]
+    assert jobs["figures"] == len(figures) + sum(map(depends_on_rule, figures))
 
 
 def test_checkpoints_have_stages_of_their_own(plan):
@@ -61,16 +68,17 @@ def test_checkpoints_have_stages_of_their_own(plan):
     without, planned = plan(STUDY), plan(STUDY, steps)
     stages, shape = by_rule(planned), planned.shape
     jobs = {rule: stage.jobs for rule, stage in stages.items()}
-    assert {"score_checkpoint", "match_checkpoints", "ablate_checkpoint"} & set(
-        by_rule(without)
-    ) == set()
+    own = {"score_checkpoint", "match_checkpoints", "classify_checkpoints", "ablate_checkpoint"}
+    assert own & set(by_rule(without)) == set()
     assert [jobs[rule] for rule in ("fetch_model", "describe_model", "score_checkpoint")] == [
         4,
         4,
         3,
     ]
-    assert [jobs[rule] for rule in ("match_checkpoints", "ablate_checkpoint")] == [1, 4]
-    assert jobs["figures"] == by_rule(without)["figures"].jobs + 3
+    rules = ("match_checkpoints", "classify_checkpoints", "ablate_checkpoint")
+    assert [jobs[rule] for rule in rules] == [1, 1, 2 * 4]
+    # all of them exist under both rules of matching
+    assert jobs["figures"] == by_rule(without)["figures"].jobs + 2 * len(CHECKPOINT_FIGURES)
     once = flops.forward_flops(shape, 5)
     # 2 x 10 pairs: both sides run, then once more with gradients; 400 prompts in the means
     pairs = 2 * 10 * (2 * once + flops.attribution_flops(shape, 5, "gradient", 16))
@@ -81,7 +89,7 @@ def test_checkpoints_have_stages_of_their_own(plan):
     # 50 prompts of four: intact twice, 4 circuits, 3 limits with their control at four in five
     silenced = round(0.8 * 3 * 2 * flops.ablation_flops(shape, 5, 4))
     each = 2 * once + 4 * flops.ablation_flops(shape, 5, 0) + silenced
-    assert stages["ablate_checkpoint"].flops == 4 * 50 * each
+    assert stages["ablate_checkpoint"].flops == 2 * 4 * 50 * each
 
 
 def test_a_checkpoint_that_is_a_model_of_the_study_is_fetched_once(config, tmp_path):
@@ -126,11 +134,12 @@ def test_flops_are_prompts_times_passes(plan):
     setting = (32 + VALID - 10) * once
     # silenced from layer 4 on, four in five of 6 x 2 x 3 x 3; the limit 0 silences nothing
     silenced = flops.ablation_flops(shape, 5, 4)
-    assert found["knock_out_prompts"] == setting + 3 * 6 * once + 86 * silenced
+    # everything twice: under both rules of matching
+    assert found["knock_out_prompts"] == 2 * (setting + 3 * 6 * once + 86 * silenced)
     # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, by 3 ablations intact
     # and without its own neurons or each of 4 random sets
     runs = 3 * (once + 5 * silenced)
-    assert found["knock_out_heuristics"] == setting + 3 * 2 * 5 * runs
+    assert found["knock_out_heuristics"] == 2 * (setting + 3 * 2 * 5 * runs)
 
 
 def test_knockouts_by_zero_alone_resample_nothing(plan):
@@ -139,7 +148,7 @@ def test_knockouts_by_zero_alone_resample_nothing(plan):
     stages, once = by_rule(planned), flops.forward_flops(planned.shape, 5)
     silenced = flops.ablation_flops(planned.shape, 5, 4)
     found = stages["knock_out_heuristics"].flops
-    assert found == (VALID - 10) * once + 3 * 2 * 5 * (once + 10 * silenced)
+    assert found == 2 * ((VALID - 10) * once + 3 * 2 * 5 * (once + 10 * silenced))
     assert by_rule(plan(STUDY))["knock_out_prompts"].memory_bytes > (
         stages["knock_out_prompts"].memory_bytes + 31 * 5 * 6 * 512 * 4
     )

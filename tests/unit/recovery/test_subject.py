@@ -7,19 +7,33 @@ import pandas as pd
 import pytest
 
 from pipeline_lib.heuristics import MATCH_COLUMNS, HeuristicSettings
+from pipeline_lib.heuristics.calibration.table import FDR_COLUMNS
 from pipeline_lib.recovery.measuring import COLUMNS, measure_network
-from pipeline_lib.recovery.rules import matching_rules
-from pipeline_lib.recovery.scoring import tally_pairs
+from pipeline_lib.recovery.rules import Case, matching_rules
+from pipeline_lib.recovery.scoring import tally_neurons, tally_pairs
 from pipeline_lib.recovery.subject import (
     Subject,
+    late_importance,
     localize,
+    most_important,
     planted_components,
-    top_by_attribution,
 )
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import OPERATORS
 
-LIMITS = {"kind": "hybrid", "threshold": 0.6, "max_base_rate": 1.0, "multi_value_prompts": 100}
+LIMITS = {
+    "kind": "hybrid",
+    "threshold": 0.6,
+    "max_base_rate": 1.0,
+    "fdr": 0.05,
+    "min_share": 0.05,
+    "calibration": {
+        "nulls": ["surrogate", "low_effect", "direction", "untrained"],
+        "surrogates": 29,
+        "per_layer": 40,
+    },
+    "multi_value_prompts": 100,
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +43,19 @@ def rules():
 
 def planted_of(neurons, operator):
     return neurons[(neurons["operator"] == operator) & (neurons["kind"] == "planted")]
+
+
+def importance_of(subject, pairs):
+    return late_importance(subject, pairs, "mean")
+
+
+def case_of(subject, neurons, operator):
+    """An operator's neurons as a rule sees them; every planted neuron matters."""
+    own = neurons[neurons["operator"] == operator]
+    importance = np.zeros((subject.model.n_layers, subject.model.d_mlp))
+    planted = planted_of(neurons, operator)
+    importance[planted["layer"], planted["neuron"]] = 1.0
+    return Case(subject, operator, own, subject.maps(operator, own), importance)
 
 
 def mute(subject: Subject) -> Subject:
@@ -51,7 +78,10 @@ def test_planted_components_are_named_by_place(heads):
 def test_attribution_ranks_planted_neurons_first(subject, neurons):
     planted = planted_of(neurons, "mul")
     pairs = subject.pairs("mul", 1_200, generator(1, "mul"))
-    assert top_by_attribution(subject, pairs, len(planted), "mean") == set(planted["neuron"])
+    values = importance_of(subject, pairs)
+    assert values.shape == (subject.model.n_layers, subject.model.d_mlp)
+    assert (values[:-1] == 0).all()
+    assert most_important(values, len(planted)) == set(planted["neuron"])
 
 
 def test_pairs_ask_every_prompt_equally_often(subject):
@@ -66,26 +96,47 @@ def test_a_network_that_answers_nothing_gives_no_pairs(subject):
     pairs = mute(subject).pairs("add", 10, generator(1, "mute"))
     assert pairs.empty
     assert localize(subject, pairs, 3) == set()
-    assert top_by_attribution(subject, pairs, 5, "mean") == set()
+    values = importance_of(subject, pairs)
+    assert (values == 0).all()
+    assert most_important(values, 5) == set()
 
 
 @pytest.mark.parametrize("name", ["threshold", "authors"])
 def test_thresholds_find_the_planted_pairs_and_many_others(subject, neurons, rules, name):
-    own = neurons[neurons["operator"] == "div"]
-    maps = subject.maps("div", own)
-    matches = rules[name]("div", maps, generator(1, name))
+    case = case_of(subject, neurons, "div")
+    matches = rules[name](case, generator(1, name))
     assert list(matches.columns) == MATCH_COLUMNS
     assert set(matches["kind"]) == {"hybrid"}
-    found = tally_pairs(matches, planted_of(neurons, "div"), maps.prompts)
+    found = tally_pairs(matches, planted_of(neurons, "div"), case.maps.prompts)
     assert found.n_right == found.n_planted == 15
     assert found.n_found > 2 * found.n_planted  # nested and overlapping ranges pass too
 
 
-def test_the_rule_of_the_truth_scores_one_and_silence_nothing(subject, neurons, heads):
-    def truth(operator, maps, rng):
-        return planted_of(neurons, operator)[["layer", "neuron", "heuristic"]]
+def test_the_false_discovery_rate_finds_what_was_planted_and_nothing_else(subject, neurons, rules):
+    """Without noise a neuron's map is its heuristic; decoys are smooth surfaces."""
+    planted = planted_of(neurons, "sub")
+    case = case_of(subject, neurons, "sub")
+    assert len(case.neurons) == len(planted) + 4
+    matches = rules["fdr"](case, generator(1, "fdr"))
+    assert list(matches.columns) == FDR_COLUMNS
+    pairs = tally_pairs(matches, planted, case.maps.prompts)
+    assert pairs.n_right == pairs.n_found == pairs.n_planted == len(planted)
+    detected = tally_neurons(matches, planted)
+    assert detected.n_right == detected.n_found == detected.n_planted
+    assert (matches["q_value"] <= 0.05).all()
+    assert (matches["share"] > 0.9).all()
 
-    def silence(operator, maps, rng):
+
+def test_no_rule_matches_where_there_are_no_neurons(subject, neurons, rules):
+    for name, rule in rules.items():
+        assert rule(case_of(subject, neurons.iloc[:0], "mul"), generator(1, name)).empty, name
+
+
+def test_the_rule_of_the_truth_scores_one_and_silence_nothing(subject, neurons, heads):
+    def truth(case, rng):
+        return planted_of(neurons, case.operator)[["layer", "neuron", "heuristic"]]
+
+    def silence(case, rng):
         return pd.DataFrame(columns=["layer", "neuron", "heuristic"])
 
     table = measure_network(
