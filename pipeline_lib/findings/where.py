@@ -132,9 +132,13 @@ def probes(tables: Tables) -> str:
 
 
 def p_of(tables: Tables, operator: str) -> float:
-    """Larger p of the circuit's faithfulness among both kinds of random heads."""
+    """Largest p of the circuit's faithfulness among the kinds of random heads that can tell.
+
+    NaN where there are none: of fewer than 1 / `LEVEL` sets, the circuit among them, none can.
+    """
     table = rows_of(tables["fig_circuit_test"], operator=operator)
-    return float(table[table["kind"] != CIRCUIT]["p"].max())
+    nulls = table[(table["kind"] != CIRCUIT) & (table["n_possible"] >= 1 / LEVEL)]
+    return float(nulls["p"].max())
 
 
 def circuit_verdicts(tables: Tables, operators: Sequence[str]) -> dict[str, str]:
@@ -164,7 +168,7 @@ def circuits(tables: Tables, operators: Sequence[str]) -> str:
         {
             "better": f"more faithful than random sets of as many heads in {{}} (p ≤ {LEVEL})",
             "open": "not distinguishable from random sets of as many heads in {}",
-            "untested": "not tested in {}",
+            "untested": "not tested in {}, where too few sets of heads are possible",
         },
     )
     said = sentence(f"The circuits are {words}") if words else "There is no circuit."

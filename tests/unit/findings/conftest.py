@@ -48,10 +48,12 @@ def probes(first=0.3):
     return table("fig03_probe_accuracy", *rows)
 
 
-def circuits(p_layer=0.01):
+def circuits(p_layer=0.01, possible=100):
     heads = [("add", "L0H0"), ("add", "L1H1"), ("sub", "L1H1")]
     sets = [("circuit", np.nan), ("any", 0.004), ("layer", p_layer)]
-    tests = [(op, kind, 100, p) for op in STUDIED for kind, p in sets]
+    tests = [
+        (op, kind, possible if kind == "layer" else 100, p) for op in STUDIED for kind, p in sets
+    ]
     return {
         "table01_faithfulness": table(
             "table01_faithfulness",
@@ -62,12 +64,12 @@ def circuits(p_layer=0.01):
     }  # fmt: skip
 
 
-def classified(null=0.5, null_fdr=0.02):
+def classified(null=0.5, null_fdr=0.02, real_fdr=0.4):
     rows = []
     for op in STUDIED:
         rows += [
             (op, "neurons", "share at threshold", 0.9, 0.8, 0.95, 40),
-            (op, "neurons", "share at fdr", 0.4, 0.3, 0.5, 40),
+            (op, "neurons", "share at fdr", real_fdr, 0.0, 0.5, 40),
             (op, "smooth", "share at fdr against this null alone", 0.99, 0.9, 1.0, 40),
             (op, "smooth", "false positives at threshold", null, null - 0.1, null + 0.1, 99),
             (op, "white", "false positives at threshold", 0.01, 0.0, 0.02, 99),
