@@ -9,7 +9,8 @@ from pipeline_lib import store
 
 COLUMNS: dict[str, list[str]] = {
     "table03_accuracy": [
-        "operator", "prompts", "correct", "accuracy", "held_out_prompts", "held_out_accuracy",
+        "operator", "prompts", "correct", "accuracy", "train_accuracy", "held_out_prompts",
+        "held_out_accuracy",
     ],
     "fig02_localization": ["layer", "component", "position", "log_odds", "q"],
     "fig02_localization_summed": ["layer", "component", "log_odds", "q", "n_prompts"],

@@ -193,6 +193,9 @@ def circuit_table(tables: Tables, operators: Sequence[str]) -> str:
     rows = []
     for operator in operators:
         row = accuracy.loc[operator]
+        if not row["prompts"]:
+            rows.append([OPERATOR_TITLES[operator], "0", *[NONE] * (len(CIRCUIT_HEAD) - 2)])
+            continue
         cells = [OPERATOR_TITLES[operator], f"{int(row['prompts']):,}"]
         cells += [percent(float(row[name])) for name in ("accuracy", "held_out_accuracy")]
         if operator in faithful.index and pd.notna(faithful.loc[operator, "faithfulness"]):

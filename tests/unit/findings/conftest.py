@@ -19,9 +19,9 @@ def table(name, *rows):
 def accuracy():
     return table(
         "table03_accuracy",
-        ("add", 400, 400, 1.0, 40, 1.0),
-        ("sub", 210, 205, 205 / 210, 50, 0.8),
-        ("mul", 0, 0, np.nan, 0, np.nan),
+        ("add", 400, 400, 1.0, 1.0, 40, 1.0),
+        ("sub", 210, 205, 205 / 210, 0.99, 50, 0.8),
+        ("mul", 0, 0, np.nan, 0.7, 90, 0.7),
     )
 
 
@@ -180,5 +180,5 @@ def tables():
 def nothing():
     """A run in which no operator has a prompt: every table is empty but that of accuracies."""
     empty = {name: pd.DataFrame(columns=columns) for name, columns in COLUMNS.items()}
-    rows = [(op, 0, 0, np.nan, 0, np.nan) for op in OPERATORS]
+    rows = [(op, 0, 0, np.nan, np.nan, 0, np.nan) for op in OPERATORS]
     return {**empty, "table03_accuracy": table("table03_accuracy", *rows)}

@@ -44,6 +44,12 @@ def test_a_circuit_is_called_better_only_if_it_beats_both_kinds_of_random_heads(
     assert "not distinguishable from random sets of as many heads in addition and" in said
 
 
+def test_a_row_without_prompts_has_no_record_of_the_training(tables):
+    rows = where.circuit_table(tables, run.OPERATORS).splitlines()
+    assert rows[-1] == "| multiplication | 0 | – | – | – | – | – |"
+    assert rows[-2] == "| subtraction | 210 | 97.6 % | 80.0 % | 1 | 0.90 [0.85, 0.93] | 0.010 |"
+
+
 def test_random_heads_that_cannot_give_a_small_p_do_not_count(tables):
     tables.update(run.circuits(p_layer=0.25, possible=4))
     assert where.p_of(tables, "add") == 0.004
