@@ -165,13 +165,17 @@ class Silenced:
 
 
 def silenced(table: pd.DataFrame, operator: str) -> Silenced:
-    """At the largest limit that has a control; "lower" where the Wilson intervals are apart."""
+    """At the largest limit that has a control, against the control that costs the most accuracy.
+
+    "lower" or "higher" where the Wilson intervals are apart, else "open".
+    """
     rows = rows_of(table, operator=operator)
-    controls = rows[(rows["condition"] == "control") & rows["drawn"].astype(bool)]
+    controls = rows[(rows["condition"] != "heuristic") & rows["drawn"].astype(bool)]
     controls = controls[controls["mean_neurons"] > 0]
     if controls.empty:
         return Silenced("uncontrolled" if len(rows) else "none")
-    control = controls.loc[controls["limit"].idxmax()]
+    at_largest = controls[controls["limit"] == controls["limit"].max()]
+    control = at_largest.loc[at_largest["accuracy"].idxmin()]
     own = rows_of(rows, condition="heuristic", limit=control["limit"]).iloc[0]
     accuracy = np.array([own["accuracy"], control["accuracy"]], dtype=np.float64)
     n = np.array([own["n_prompts"], control["n_prompts"]], dtype=np.int64)

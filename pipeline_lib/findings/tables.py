@@ -24,8 +24,7 @@ COLUMNS: dict[str, list[str]] = {
     "heuristic_counts": ["operator", "layer", "type", "neurons", "top_neurons"],
     "fig_classified_share": ["operator", "rule_or_null", "what", "value", "low", "high", "n"],
     "fig07_heuristic_knockout": [
-        "operator", "label", "n_associated", "n_other", "baseline_associated", "associated",
-        "baseline_other", "other", "associated_high", "other_low",
+        "operator", "associated", "other", "associated_high", "other_low",
     ],
     "fig08_prompt_knockout": [
         "operator", "condition", "limit", "accuracy", "n_prompts", "mean_neurons", "drawn",

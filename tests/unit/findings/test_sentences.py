@@ -1,6 +1,7 @@
 """Every claim of the page is chosen by its numbers: other numbers, another claim."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline_lib.figures.style import OPERATOR_TITLES
@@ -106,6 +107,16 @@ def test_a_knockout_counts_where_wilson_intervals_are_apart(tables):
     tables["fig08_prompt_knockout"] = run.by_prompt(drawn=False)
     assert neurons.silencing(tables, "add") == ""
     assert "has no control" in neurons.knockouts(tables, run.OPERATORS)
+
+
+def test_a_knockout_has_to_cost_more_than_every_control(tables):
+    table = tables["fig08_prompt_knockout"]
+    matched = table[table["condition"] == "control"].assign(condition="matched")
+    matched.loc[matched["limit"] == 5, "accuracy"] = 0.6
+    both = pd.concat([table, matched], ignore_index=True)
+    assert neurons.silenced(both, "add") == neurons.Silenced("open", 0.5, 0.6, 5)
+    uncontrolled = pd.concat([run.by_prompt(drawn=False), matched], ignore_index=True)
+    assert neurons.silenced(uncontrolled, "add").control == 0.6
 
 
 def test_heuristics_whose_own_prompts_suffer_are_counted_by_intervals(tables):
