@@ -208,8 +208,8 @@ def test_what_is_expected_of_the_data_can_be_said(plan):
         by_rule(plan(STUDY, expected=Expected(share, rows)))
         for share, rows in ((0.15, 10.0), (1.5, 20.0))
     )
-    # beside the prompts that are resampled and give norms, which are as many
-    setting = (32 + VALID - 10) * flops.forward_flops(plan(STUDY).shape, 5)
+    # beside the prompts that are resampled and give norms, which are as many, under both rules
+    setting = 2 * (32 + VALID - 10) * flops.forward_flops(plan(STUDY).shape, 5)
     costs = [stages["knock_out_heuristics"].flops - setting for stages in (few, many)]
     assert costs[1] / costs[0] == pytest.approx(10)
     assert many["match_heuristics"].disk_bytes == 2 * few["match_heuristics"].disk_bytes
