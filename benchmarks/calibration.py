@@ -13,6 +13,7 @@ without the safety factor of surrogates, at_0.6 the share with a score of 0.6 or
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -85,20 +86,23 @@ def measure(operator: str, n_maps: int) -> pd.DataFrame:
     index = HeuristicIndex.build(
         operator, types, prompts, max_operand=MAX_OPERAND, max_number=MAX_NUMBER
     )
+    calibration = calibration_of(
+        index,
+        generator(0, "calibration", operator),
+        kind="hybrid",
+        max_base_rate=1.0,
+        min_share=MIN_SHARE,
+        surrogates=SURROGATES,
+    )
     rows = []
     for name, draw in kinds_of_maps(prompts).items():
         rng = generator(0, "calibration", operator, name)
         found, scores = [], []
         for number in range(n_maps):
             if number % 50 == 0:  # fresh noise, or all p-values share their surrogates
-                calibration = calibration_of(
-                    index,
-                    rng,
-                    kind="hybrid",
-                    max_base_rate=1.0,
-                    min_share=MIN_SHARE,
-                    surrogates=SURROGATES,
-                )
+                assert calibration.surrogates is not None
+                noise = calibration.surrogates.noise(SURROGATES, rng)
+                calibration = replace(calibration, noise=noise)
             k = draw(rng).astype(np.float32)
             found.append(p_values(calibration, k))
             if number < SCORED:

@@ -40,12 +40,15 @@ def without_null(tables: Tables, operators: Sequence[str]) -> str:
 
 
 def memorised(tables: Tables) -> str:
-    """Operators whose accuracy lies above the Wilson interval of that on held-out prompts."""
+    """Operators that were trained on better than the Wilson interval of held-out prompts.
+
+    Both accuracies are the training's own record, also where the run has fewer prompts.
+    """
     table = tables["table03_accuracy"]
     table = table[table["held_out_prompts"] > 0]
     held_out = table["held_out_accuracy"].to_numpy(np.float64)
     _, high = wilson_interval(held_out, table["held_out_prompts"].to_numpy(np.int64))
-    lost = table["accuracy"].to_numpy(np.float64) - np.maximum(high, held_out)
+    lost = table["train_accuracy"].to_numpy(np.float64) - np.maximum(high, held_out)
     gone = table["operator"][lost > 0].tolist()
     if not gone:
         return ""

@@ -51,7 +51,9 @@ class Shares:
     nulls: dict[str, dict[str, Rate]] = field(default_factory=dict)
 
     def worst(self, rule: str) -> Rate | None:
-        """The null of which most passes."""
+        """The null of which most passes; None where no neuron does, as then no null can."""
+        if rule in self.real and not self.real[rule].value:
+            return None
         return max(self.nulls.get(rule, {}).values(), key=lambda rate: rate.value, default=None)
 
 
@@ -77,10 +79,15 @@ def threshold_verdict(found: Shares) -> str:
 
 
 def fdr_verdict(found: Shares, nominal: float) -> str:
-    """Is there a null of which, by its interval, more passes than the rule's ``nominal`` rate."""
+    """Is there a null of which, by its interval, more passes than the rule's ``nominal`` rate.
+
+    "nobody" where no neuron passes.
+    """
     nulls = found.nulls.get("fdr", {}).values()
-    if not nulls:
+    if not nulls or "fdr" not in found.real:
         return "unknown"
+    if not found.real["fdr"].value:
+        return "nobody"
     return "above" if any(rate.low > nominal for rate in nulls) else "held"
 
 
@@ -103,6 +110,7 @@ def classified(tables: Tables, operators: Sequence[str], nominal: float) -> str:
         {op: fdr_verdict(each, nominal) for op, each in found.items()},
         {
             "held": f"under the rule fdr, of no null's maps {share} in {{}}",
+            "nobody": "under the rule fdr no neuron matches in {}",
             "above": f"under the rule fdr, of some null's maps {share} in {{}}",
         },
     )
@@ -157,13 +165,17 @@ class Silenced:
 
 
 def silenced(table: pd.DataFrame, operator: str) -> Silenced:
-    """At the largest limit that has a control; "lower" where the Wilson intervals are apart."""
+    """At the largest limit that has a control, against the control that costs the most accuracy.
+
+    "lower" or "higher" where the Wilson intervals are apart, else "open".
+    """
     rows = rows_of(table, operator=operator)
-    controls = rows[(rows["condition"] == "control") & rows["drawn"].astype(bool)]
+    controls = rows[(rows["condition"] != "heuristic") & rows["drawn"].astype(bool)]
     controls = controls[controls["mean_neurons"] > 0]
     if controls.empty:
         return Silenced("uncontrolled" if len(rows) else "none")
-    control = controls.loc[controls["limit"].idxmax()]
+    at_largest = controls[controls["limit"] == controls["limit"].max()]
+    control = at_largest.loc[at_largest["accuracy"].idxmin()]
     own = rows_of(rows, condition="heuristic", limit=control["limit"]).iloc[0]
     accuracy = np.array([own["accuracy"], control["accuracy"]], dtype=np.float64)
     n = np.array([own["n_prompts"], control["n_prompts"]], dtype=np.int64)
@@ -210,7 +222,7 @@ def silencing(tables: Tables, operator: str) -> str:
         "open": "no difference beyond the intervals",
     }
     return (
-        f"Silencing up to {found.limit} neurons a layer that match the prompt leaves "
+        f"Silencing up to {found.limit} neurons a layer that match heuristics of the prompt leaves "
         f"{percent(found.accuracy)} right, as many others {percent(found.control)}: "
         f"{words[found.verdict]}."
     )

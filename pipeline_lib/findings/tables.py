@@ -9,7 +9,8 @@ from pipeline_lib import store
 
 COLUMNS: dict[str, list[str]] = {
     "table03_accuracy": [
-        "operator", "prompts", "correct", "accuracy", "held_out_prompts", "held_out_accuracy",
+        "operator", "prompts", "correct", "accuracy", "train_accuracy", "held_out_prompts",
+        "held_out_accuracy",
     ],
     "fig02_localization": ["layer", "component", "position", "log_odds", "q"],
     "fig02_localization_summed": ["layer", "component", "log_odds", "q", "n_prompts"],
@@ -23,8 +24,7 @@ COLUMNS: dict[str, list[str]] = {
     "heuristic_counts": ["operator", "layer", "type", "neurons", "top_neurons"],
     "fig_classified_share": ["operator", "rule_or_null", "what", "value", "low", "high", "n"],
     "fig07_heuristic_knockout": [
-        "operator", "label", "n_associated", "n_other", "baseline_associated", "associated",
-        "baseline_other", "other", "associated_high", "other_low",
+        "operator", "associated", "other", "associated_high", "other_low",
     ],
     "fig08_prompt_knockout": [
         "operator", "condition", "limit", "accuracy", "n_prompts", "mean_neurons", "drawn",

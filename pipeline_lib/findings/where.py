@@ -132,9 +132,13 @@ def probes(tables: Tables) -> str:
 
 
 def p_of(tables: Tables, operator: str) -> float:
-    """Larger p of the circuit's faithfulness among both kinds of random heads."""
+    """Largest p of the circuit's faithfulness among the kinds of random heads that can tell.
+
+    NaN where there are none: of fewer than 1 / `LEVEL` sets, the circuit among them, none can.
+    """
     table = rows_of(tables["fig_circuit_test"], operator=operator)
-    return float(table[table["kind"] != CIRCUIT]["p"].max())
+    nulls = table[(table["kind"] != CIRCUIT) & (table["n_possible"] >= 1 / LEVEL)]
+    return float(nulls["p"].max())
 
 
 def circuit_verdicts(tables: Tables, operators: Sequence[str]) -> dict[str, str]:
@@ -164,7 +168,7 @@ def circuits(tables: Tables, operators: Sequence[str]) -> str:
         {
             "better": f"more faithful than random sets of as many heads in {{}} (p ≤ {LEVEL})",
             "open": "not distinguishable from random sets of as many heads in {}",
-            "untested": "not tested in {}",
+            "untested": "not tested in {}, where too few sets of heads are possible",
         },
     )
     said = sentence(f"The circuits are {words}") if words else "There is no circuit."
@@ -189,6 +193,9 @@ def circuit_table(tables: Tables, operators: Sequence[str]) -> str:
     rows = []
     for operator in operators:
         row = accuracy.loc[operator]
+        if not row["prompts"]:
+            rows.append([OPERATOR_TITLES[operator], "0", *[NONE] * (len(CIRCUIT_HEAD) - 2)])
+            continue
         cells = [OPERATOR_TITLES[operator], f"{int(row['prompts']):,}"]
         cells += [percent(float(row[name])) for name in ("accuracy", "held_out_accuracy")]
         if operator in faithful.index and pd.notna(faithful.loc[operator, "faithfulness"]):

@@ -64,7 +64,7 @@ NEURON_BYTES = 85
 """A neuron in the numbers of figures 4a and 12a."""
 PAGE_BYTES = 4_880_000
 """A page to browse without its data: Plotly, nearly all of it."""
-FINDINGS_BYTES = 11_000
+FINDINGS_BYTES = 9_000
 """A page of findings, in Markdown."""
 MAP_DEFLATED, HEAD_DEFLATED = 0.5, 0.8
 """Bytes of a value of a neuron's map and of a head's picture, one in the raw, when deflated."""

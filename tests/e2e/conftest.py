@@ -27,17 +27,14 @@ def plan(finished_project, study):
     neurons = len(pd.read_csv(study / "neurons" / "add.csv"))
     least = config.arithmetic_for("tiny-arith").knockouts.by_heuristic.min_neurons
 
-    def each(pattern, what=len):
-        """Mean number of rows of some tables, or of what else is counted."""
-        found = [what(pd.read_csv(file)) for file in study.glob(pattern)]
-        return sum(found) / len(found)
-
-    def n_heuristics(table):
-        return table["heuristic"].nunique()
+    def each(pattern, distinct=None):
+        """Mean number of rows of some tables, or of distinct values in one of their columns."""
+        tables = [pd.read_csv(file) for file in study.glob(pattern)]
+        return sum(t[distinct].nunique() if distinct else len(t) for t in tables) / len(tables)
 
     over_training = len(config.arithmetic.operators) * n_checkpoints * neurons
     expected = Expected(
-        knocked_out_share=each("knockouts/*/*_by_heuristic.csv", n_heuristics) * least / neurons,
+        knocked_out_share=each("knockouts/*/*_by_heuristic.csv", "heuristic") * least / neurons,
         matches_per_neuron=each("heuristics/threshold/*_matches.csv") / neurons,
         checkpoint_matches_per_neuron=each("checkpoints/threshold_matches.csv") / over_training,
         links_per_neuron=each("calibration/*_links.csv") / neurons,

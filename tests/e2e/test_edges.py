@@ -42,6 +42,7 @@ def test_an_operator_without_correct_prompts_is_reported_and_left_out(tmp_path):
     findings = (figures / "findings.md").read_text()
     assert "**Multiplication.** No prompt is valid in this run" in findings
     assert "**Subtraction.** Circuit: " in findings
+    assert "| multiplication | 0 | – | – | – | – | – |" in findings
     assert "no correct prompt" in (project / "logs/split_prompts/tiny-arith/mul.log").read_text()
 
 

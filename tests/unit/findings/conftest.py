@@ -19,9 +19,9 @@ def table(name, *rows):
 def accuracy():
     return table(
         "table03_accuracy",
-        ("add", 400, 400, 1.0, 40, 1.0),
-        ("sub", 210, 205, 205 / 210, 50, 0.8),
-        ("mul", 0, 0, np.nan, 0, np.nan),
+        ("add", 400, 400, 1.0, 1.0, 40, 1.0),
+        ("sub", 210, 205, 205 / 210, 0.99, 50, 0.8),
+        ("mul", 0, 0, np.nan, 0.7, 90, 0.7),
     )
 
 
@@ -48,10 +48,12 @@ def probes(first=0.3):
     return table("fig03_probe_accuracy", *rows)
 
 
-def circuits(p_layer=0.01):
+def circuits(p_layer=0.01, possible=100):
     heads = [("add", "L0H0"), ("add", "L1H1"), ("sub", "L1H1")]
     sets = [("circuit", np.nan), ("any", 0.004), ("layer", p_layer)]
-    tests = [(op, kind, 100, p) for op in STUDIED for kind, p in sets]
+    tests = [
+        (op, kind, possible if kind == "layer" else 100, p) for op in STUDIED for kind, p in sets
+    ]
     return {
         "table01_faithfulness": table(
             "table01_faithfulness",
@@ -62,12 +64,12 @@ def circuits(p_layer=0.01):
     }  # fmt: skip
 
 
-def classified(null=0.5, null_fdr=0.02):
+def classified(null=0.5, null_fdr=0.02, real_fdr=0.4):
     rows = []
     for op in STUDIED:
         rows += [
             (op, "neurons", "share at threshold", 0.9, 0.8, 0.95, 40),
-            (op, "neurons", "share at fdr", 0.4, 0.3, 0.5, 40),
+            (op, "neurons", "share at fdr", real_fdr, 0.0, 0.5, 40),
             (op, "smooth", "share at fdr against this null alone", 0.99, 0.9, 1.0, 40),
             (op, "smooth", "false positives at threshold", null, null - 0.1, null + 0.1, 99),
             (op, "white", "false positives at threshold", 0.01, 0.0, 0.02, 99),
@@ -97,8 +99,8 @@ def by_prompt(add=0.5, drawn=True):
 def by_heuristic():
     return table(
         "fig07_heuristic_knockout",
-        ("add", "result in [0, 10)", 100, 100, 1.0, 0.6, 1.0, 0.99, 0.7, 0.95),
-        ("sub", "result in [0, 30)", 100, 100, 1.0, 0.96, 1.0, 0.98, 0.99, 0.95),
+        ("add", 0.6, 0.99, 0.7, 0.95),
+        ("sub", 0.96, 0.98, 0.99, 0.95),
     )
 
 
@@ -178,5 +180,5 @@ def tables():
 def nothing():
     """A run in which no operator has a prompt: every table is empty but that of accuracies."""
     empty = {name: pd.DataFrame(columns=columns) for name, columns in COLUMNS.items()}
-    rows = [(op, 0, 0, np.nan, 0, np.nan) for op in OPERATORS]
+    rows = [(op, 0, 0, np.nan, np.nan, 0, np.nan) for op in OPERATORS]
     return {**empty, "table03_accuracy": table("table03_accuracy", *rows)}

@@ -1,6 +1,7 @@
 """Every claim of the page is chosen by its numbers: other numbers, another claim."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline_lib.figures.style import OPERATOR_TITLES
@@ -44,6 +45,20 @@ def test_a_circuit_is_called_better_only_if_it_beats_both_kinds_of_random_heads(
     assert "not distinguishable from random sets of as many heads in addition and" in said
 
 
+def test_a_row_without_prompts_has_no_record_of_the_training(tables):
+    rows = where.circuit_table(tables, run.OPERATORS).splitlines()
+    assert rows[-1] == "| multiplication | 0 | – | – | – | – | – |"
+    assert rows[-2] == "| subtraction | 210 | 97.6 % | 80.0 % | 1 | 0.90 [0.85, 0.93] | 0.010 |"
+
+
+def test_random_heads_that_cannot_give_a_small_p_do_not_count(tables):
+    tables.update(run.circuits(p_layer=0.25, possible=4))
+    assert where.p_of(tables, "add") == 0.004
+    test = tables["fig_circuit_test"]
+    tables["fig_circuit_test"] = test[test["kind"] != "any"]
+    assert "not tested in addition and subtraction" in where.circuits(tables, run.OPERATORS)
+
+
 def test_a_threshold_that_a_null_reaches_as_often_is_not_called_better(tables):
     said = neurons.classified(tables, run.OPERATORS, NOMINAL)
     assert "threshold measurably more neurons match than maps of any null in addition and" in said
@@ -61,6 +76,14 @@ def test_shares_stand_beside_the_null_that_passes_most(tables):
     row = neurons.share_table(tables, run.OPERATORS).splitlines()[2]
     assert row == "| addition | 40 | 90.0 % | 50.0 % | 40.0 % | 2.0 % |"
     assert neurons.share_table(tables, run.OPERATORS).splitlines()[-1].count("–") == 5
+
+
+def test_where_no_neuron_is_classified_nulls_say_nothing(tables):
+    tables["fig_classified_share"] = run.classified(null_fdr=0.0, real_fdr=0.0)
+    said = neurons.classified(tables, run.OPERATORS, NOMINAL)
+    assert "Under the rule fdr no neuron matches in addition and subtraction." in said
+    row = neurons.share_table(tables, run.OPERATORS).splitlines()[2]
+    assert row == "| addition | 40 | 90.0 % | 50.0 % | 0 % | – |"
 
 
 def test_types_are_counted_over_layers(tables):
@@ -84,6 +107,16 @@ def test_a_knockout_counts_where_wilson_intervals_are_apart(tables):
     tables["fig08_prompt_knockout"] = run.by_prompt(drawn=False)
     assert neurons.silencing(tables, "add") == ""
     assert "has no control" in neurons.knockouts(tables, run.OPERATORS)
+
+
+def test_a_knockout_has_to_cost_more_than_every_control(tables):
+    table = tables["fig08_prompt_knockout"]
+    matched = table[table["condition"] == "control"].assign(condition="matched")
+    matched.loc[matched["limit"] == 5, "accuracy"] = 0.6
+    both = pd.concat([table, matched], ignore_index=True)
+    assert neurons.silenced(both, "add") == neurons.Silenced("open", 0.5, 0.6, 5)
+    uncontrolled = pd.concat([run.by_prompt(drawn=False), matched], ignore_index=True)
+    assert neurons.silenced(uncontrolled, "add").control == 0.6
 
 
 def test_heuristics_whose_own_prompts_suffer_are_counted_by_intervals(tables):

@@ -134,9 +134,10 @@ def test_flops_are_prompts_times_passes(plan):
     setting = (32 + VALID - 10) * once
     # silenced from layer 4 on, four in five of 6 x 2 x 3 x 3; the limit 0 silences nothing
     silenced = flops.ablation_flops(shape, 5, 4)
+    # everything twice: under both rules of matching
     assert found["knock_out_prompts"] == 2 * (setting + 3 * 6 * once + 86 * silenced)
     # 0.4 x 14 neurons / 2 = 3 heuristics: 5 prompts of each and 5 others, by 3 ablations intact
-    # and without its own neurons or each of 4 random sets; under both rules of matching
+    # and without its own neurons or each of 4 random sets
     runs = 3 * (once + 5 * silenced)
     assert found["knock_out_heuristics"] == 2 * (setting + 3 * 2 * 5 * runs)
 
@@ -207,7 +208,7 @@ def test_what_is_expected_of_the_data_can_be_said(plan):
         by_rule(plan(STUDY, expected=Expected(share, rows)))
         for share, rows in ((0.15, 10.0), (1.5, 20.0))
     )
-    # beside the prompts that are resampled and give norms, which are as many under both rules
+    # beside the prompts that are resampled and give norms, which are as many, under both rules
     setting = 2 * (32 + VALID - 10) * flops.forward_flops(plan(STUDY).shape, 5)
     costs = [stages["knock_out_heuristics"].flops - setting for stages in (few, many)]
     assert costs[1] / costs[0] == pytest.approx(10)
