@@ -133,7 +133,7 @@ def test_a_copied_project_is_up_to_date(project):
             "{arithmetic: {knockouts: {by_heuristic: {positions: last}}}}",
             HEURISTIC_KNOCKOUTS,
         ),
-        ("{arithmetic: {knockouts: {by_heuristic: {draws: 3}}}}", HEURISTIC_KNOCKOUTS),
+        (of_the_model("{knockouts: {by_heuristic: {draws: 3}}}"), HEURISTIC_KNOCKOUTS),
         ("{arithmetic: {knockouts: {ablations: [zero, mean]}}}", KNOCKOUTS),
         (
             "{arithmetic: {neurons: {importance: mean_plus_std}}}",
