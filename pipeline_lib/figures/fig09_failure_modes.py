@@ -34,6 +34,7 @@ from pipeline_lib.measures.failures import (
 from pipeline_lib.rng import generator
 
 AXIS_LABELS = {"logit": "logits added to\nthe right answer", "n_neurons": "associated\nneurons"}
+NO_NEURON = "no neuron matches a\nheuristic of the prompts"
 TEST_SEED = 0
 JITTER = 0.16
 
@@ -71,13 +72,16 @@ def draw_failures(table: pd.DataFrame, operators: Sequence[str]) -> Figure:
             grid[0, column].set_title(operator_title(operator))
             mine = prompts[prompts["operator"] == operator]
             for axes, quantity in zip(grid[:, column], QUANTITIES, strict=True):
-                if mine.empty:
-                    say(axes, "no prompts answered\nwith a number")
+                if mine.empty or not mine["n_neurons"].any():
+                    asked = "no prompts answered\nwith a number" if mine.empty else NO_NEURON
+                    say(axes, asked)
                     continue
                 same = (tests["operator"] == operator) & (tests["quantity"] == quantity)
                 _panel(axes, mine, tests[same].iloc[0], OPERATOR_COLOURS[operator])
         for line, quantity in zip(grid, QUANTITIES, strict=True):
-            next(axes for axes in line if axes.axison).set_ylabel(AXIS_LABELS[quantity])
+            labelled = next((axes for axes in line if axes.axison), None)
+            if labelled is not None:
+                labelled.set_ylabel(AXIS_LABELS[quantity])
         return figure
 
 

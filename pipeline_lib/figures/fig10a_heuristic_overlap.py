@@ -18,7 +18,6 @@ from pipeline_lib.figures.over_training import (
     draw_band,
     draw_line,
     panels_over_training,
-    without_prompts,
 )
 from pipeline_lib.figures.reading import one_per_operator, paths, read_matches
 from pipeline_lib.figures.style import (
@@ -27,6 +26,7 @@ from pipeline_lib.figures.style import (
     OPERATOR_MARKERS,
     Drawn,
     message_figure,
+    say,
     style,
 )
 from pipeline_lib.rng import generator
@@ -108,7 +108,7 @@ def draw_overlap(table: pd.DataFrame, operators: Sequence[str], names: Sequence[
             if rows["final_pairs"].any():
                 _panel(axes, rows, names, operator)
             else:
-                without_prompts(axes)
+                say(axes, "no neuron of the final model\nmatches any heuristic")
         next(iter(panels.values())).set_ylim(-0.03, 1.05)
         figure.legend(*_legend(), ncols=4, loc="outside upper center", columnspacing=1.2)
         return figure

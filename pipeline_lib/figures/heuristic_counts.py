@@ -117,5 +117,5 @@ def _bars(axes: Axes, rows: pd.DataFrame, colours: dict[int, Any]) -> None:
         )  # fmt: skip
     axes.margins(x=0.2)
     axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, max(axes.get_xlim()[1], 1))
     axes.tick_params(axis="y", length=0)

@@ -81,7 +81,7 @@ def test_shares_of_pairs_at_every_checkpoint(overlap, write, words_of):
         last = table.loc[operator, "final"]
         assert (last["share"], last["kept"], last["low"], last["accuracy"]) == (1, 1, 1, 1)
     assert table.loc["div", "share"].isna().all()
-    assert "no prompts" in words
+    assert "matches any heuristic" in words
     assert "training step" in words
     assert write(drawn)["pdf"].startswith(b"%PDF")
 
