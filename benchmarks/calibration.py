@@ -18,7 +18,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from pipeline_lib.artifacts.calibration import calibration_of
 from pipeline_lib.heuristics import HeuristicIndex, HeuristicSettings
 from pipeline_lib.heuristics.calibration.chains import SAFETY, Calibration, surrogate_maps
 from pipeline_lib.heuristics.calibration.tails import tail_probability
@@ -86,7 +85,7 @@ def measure(operator: str, n_maps: int) -> pd.DataFrame:
     index = HeuristicIndex.build(
         operator, types, prompts, max_operand=MAX_OPERAND, max_number=MAX_NUMBER
     )
-    calibration = calibration_of(
+    calibration = Calibration.of(
         index,
         generator(0, "calibration", operator),
         kind="hybrid",

@@ -16,7 +16,6 @@ from pipeline_lib.heuristics.calibration.chains import (
 )
 from pipeline_lib.heuristics.calibration.evidence import Evidence
 from pipeline_lib.heuristics.calibration.families import family_p_values
-from pipeline_lib.heuristics.calibration.surrogates import Surrogates
 from pipeline_lib.heuristics.calibration.table import (
     LINK_COLUMNS,
     NEURON_COLUMNS,
@@ -32,21 +31,6 @@ from pipeline_lib.logs import progress
 BLOCK = 32  # neurons held in memory at once
 LARGEST_LEVEL = 0.2
 """Largest false discovery rate that can be asked for."""
-
-
-def calibration_of(
-    index: HeuristicIndex,
-    rng: np.random.Generator,
-    *,
-    kind: Kind,
-    max_base_rate: float,
-    min_share: float,
-    surrogates: int,
-) -> Calibration:
-    """Calibration over the prompts of an index, with this many surrogates of each neuron."""
-    evidence = Evidence.build(index, max_base_rate)
-    drawn = Surrogates.of(evidence, rng)
-    return Calibration(evidence, kind, min_share, drawn, drawn.noise(surrogates, rng))
 
 
 def calibrate_maps(
@@ -95,7 +79,7 @@ def calibrate(
     for maps in blocks:
         if not len(maps.neurons):
             continue
-        calibration = calibration or calibration_of(
+        calibration = calibration or Calibration.of(
             index,
             rng,
             kind=kind,
@@ -110,7 +94,7 @@ def calibrate(
         pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
         for parts in (links, tables)
     )
-    return neuron_table(measured, found, nulls), found
+    return neuron_table(measured, found, nulls, min_share), found
 
 
 def map_chains(

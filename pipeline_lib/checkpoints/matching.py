@@ -46,17 +46,16 @@ def classify_checkpoints(
     settings: HeuristicSettings,
     *,
     kind: Kind,
-    fdr: float,
     min_share: float,
     max_operand: int,
     max_number: int,
 ) -> pd.DataFrame:
     """Matches under the rule fdr (`cut_matches`), below checkpoint and operator.
 
-    ``links`` are the chains by (checkpoint, operator), ``final`` the calibrated neurons of the
-    model itself by operator, whose least evidence at the rate ``fdr`` is the cut for all.
+    ``links`` are the chains by (checkpoint, operator), ``final`` the neurons of the model itself
+    with their verdicts (`classify`), by operator; their `evidence_cut` is the cut for all.
     """
-    cuts = {operator: evidence_cut(neurons, fdr) for operator, neurons in final.items()}
+    cuts = {operator: evidence_cut(neurons) for operator, neurons in final.items()}
 
     def match(key: tuple[str, str], found: Scores, index: HeuristicIndex) -> pd.DataFrame:
         options: dict[str, Any] = {"kind": kind, "cut": cuts[key[1]], "min_share": min_share}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline_lib import store
 from pipeline_lib.figures.reading import one_per_operator
+from pipeline_lib.heuristics.calibration.table import evidence_cut
 
 NEURONS = "neurons"
 NULL_TITLES = {
@@ -59,8 +60,5 @@ def split(groups: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 def read_cuts(inputs: dict[str, Any], operators: Sequence[str]) -> dict[str, float]:
     """Least evidence of a classified neuron of each operator; NaN where none is classified."""
-    cuts = {}
-    for operator, path in one_per_operator(inputs, "neurons", operators).items():
-        table = store.read_table(path, ["evidence", "classified"])
-        cuts[operator] = float(table.loc[table["classified"].astype(bool), "evidence"].min())
-    return cuts
+    files = one_per_operator(inputs, "neurons", operators)
+    return {operator: evidence_cut(store.read_table(path)) for operator, path in files.items()}

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from pipeline_lib.artifacts.calibration import calibrate
 from pipeline_lib.artifacts.maps import Maps
 from pipeline_lib.artifacts.nulls import null_tables
-from pipeline_lib.heuristics.calibration.table import fdr_matches
+from pipeline_lib.heuristics.calibration.table import classify, fdr_matches
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.matching import Kind, score_neurons
 from pipeline_lib.heuristics.settings import AUTHORS, HeuristicSettings
@@ -113,8 +113,9 @@ def by_false_discovery_rate(
         drawn: dict[str, Any] = {"min_share": min_share, "surrogates": surrogates}
         neurons, links = calibrate([maps], index, null_maps, nulls=nulls, **drawn, **shared)
         k, kv = score_neurons(maps.k_map, maps.kv_map, index, maps.neurons, kinds=(kind,))
-        limits: dict[str, Any] = {"kind": kind, "fdr": fdr, "min_share": min_share}
-        return fdr_matches(neurons, links, k, kv, index, **limits)
+        limits: dict[str, Any] = {"kind": kind, "fdr": fdr}
+        verdicts = classify(neurons, k, kv, index, **limits, max_base_rate=max_base_rate)
+        return fdr_matches(verdicts, links, k, kv, index, **limits, min_share=min_share)
 
     return rule
 

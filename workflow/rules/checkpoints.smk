@@ -96,7 +96,7 @@ rule classify_checkpoints:
         context="<arithmetic>/{model}/prompts/context.json",
         scores=get_per_checkpoint("{operator}_scores.h5"),
         links=get_per_checkpoint("{operator}_links.csv"),
-        final=get_per_operator("calibration/{operator}_neurons.csv"),
+        final=get_per_operator("heuristics/fdr/{operator}_neurons.csv"),
     output:
         matches="<arithmetic>/{model}/checkpoints/fdr_matches.csv",
     log:
@@ -111,7 +111,7 @@ rule classify_checkpoints:
         operators=STUDY.operators,
         types=get_settings("heuristics", "types"),
         max_operand=get_settings("prompts", "max_operand"),
-        heuristics=get_section("heuristics", "kind", "fdr", "min_share"),
+        heuristics=get_section("heuristics", "kind", "min_share"),
         code=get_code("classify_checkpoints"),
     message:
         "Classifying the neurons of the checkpoints of {wildcards.model}"

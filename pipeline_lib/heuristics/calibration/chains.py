@@ -15,6 +15,7 @@ from pipeline_lib.heuristics.calibration.evidence import Evidence, Maps
 from pipeline_lib.heuristics.calibration.strongest import Contest, Strongest
 from pipeline_lib.heuristics.calibration.surrogates import Noise, Surrogates
 from pipeline_lib.heuristics.calibration.tails import tail_probability
+from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.matching import Kind
 from pipeline_lib.heuristics.types import Heuristic
 
@@ -44,8 +45,6 @@ class Link:
     """Share that it explains of the map beyond its trend."""
     p_value: float
     """Share of the map's surrogates with a heuristic of as much evidence; 1 if none was drawn."""
-    surrogate: float
-    """Median evidence of the surrogates; NaN if none was drawn."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,22 @@ class Calibration:
     """Without them no link is tested: all p-values are 1."""
     noise: Noise | None = None
     """One draw per surrogate."""
+
+    @classmethod
+    def of(
+        cls,
+        index: HeuristicIndex,
+        rng: np.random.Generator,
+        *,
+        kind: Kind,
+        max_base_rate: float,
+        min_share: float,
+        surrogates: int,
+    ) -> "Calibration":
+        """Calibration over the prompts of an index, with this many surrogates of each neuron."""
+        evidence = Evidence.build(index, max_base_rate)
+        drawn = Surrogates.of(evidence, rng)
+        return cls(evidence, kind, min_share, drawn, drawn.noise(surrogates, rng))
 
     @cached_property
     def contest(self) -> Contest:
@@ -113,7 +128,6 @@ class Calibration:
             evidence,
             share,
             tail_probability(evidence, null, SAFETY),
-            float(np.median(null)) if len(null) else float("nan"),
         )
 
     def _left(self, contest: Contest, k: Values, value: Values, on_kv: bool) -> float:

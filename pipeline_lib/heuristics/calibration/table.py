@@ -47,19 +47,44 @@ def chain_rows(layer: int, neuron: int, links: Sequence[Link]) -> pd.DataFrame:
 
 
 def neuron_table(
-    measured: pd.DataFrame, links: pd.DataFrame, families: Sequence[str]
+    measured: pd.DataFrame, links: pd.DataFrame, families: Sequence[str], min_share: float
 ) -> pd.DataFrame:
     """One row per neuron (NEURON_COLUMNS), with the largest p-value over some families of nulls.
 
     ``measured`` has all columns but p_surrogate, which the first link of each chain in ``links``
-    tells, and p_value. A neuron of whose map nothing is left beyond its trend has p-value 1.
+    tells, and p_value. A neuron with less evidence than ``min_share`` has p-value 1.
     """
     first = links.loc[links["link"] == 0, ["layer", "neuron", "p_value"]]
     first = first.rename(columns={"p_value": "p_surrogate"})
     table = measured.merge(first, on=["layer", "neuron"], how="left")
     p_values = table[[f"p_{family}" for family in families]].max(axis=1).fillna(1.0)
-    p_values = p_values.where(table["evidence"] > 0, 1.0)
-    return table.assign(p_value=p_values)[NEURON_COLUMNS]
+    enough = (table["evidence"] > 0) & (table["evidence"] >= min_share)
+    return table.assign(p_value=p_values.where(enough, 1.0))[NEURON_COLUMNS]
+
+
+def classify(
+    neurons: pd.DataFrame,
+    k: MapScores,
+    kv: MapScores,
+    index: HeuristicIndex,
+    *,
+    kind: Kind,
+    fdr: float,
+    max_base_rate: float,
+) -> pd.DataFrame:
+    """Calibrated neurons (NEURON_COLUMNS, in the order of the scores) with score, q and verdict.
+
+    score: that of the heuristic that the map overlaps best; classified: q_value <= ``fdr``, by
+    Benjamini and Hochberg over all of the neurons.
+    """
+    q_values = benjamini_hochberg(neurons["p_value"].to_numpy(np.float64))
+    score = best_of(k, kv, index, kind, max_base_rate)
+    return neurons.assign(score=score, q_value=q_values, classified=q_values <= fdr)
+
+
+def evidence_cut(neurons: pd.DataFrame) -> float:
+    """Least evidence of the classified neurons (`classify`); NaN if there are none."""
+    return float(neurons.loc[neurons["classified"].astype(bool), "evidence"].min())
 
 
 def fdr_matches(
@@ -75,42 +100,14 @@ def fdr_matches(
 ) -> pd.DataFrame:
     """Every (neuron, heuristic) of the chains of classified neurons (FDR_COLUMNS).
 
-    ``neurons`` (NEURON_COLUMNS, in the order of the scores) are classified at the false discovery
-    rate ``fdr`` over all of them; a chain is followed while its links have p-values up to
-    ``fdr`` and explain at least ``min_share``. The scores are those of the same heuristics.
+    ``neurons`` are those of `classify`, in the order of the scores; a chain is followed while its
+    links have p-values up to ``fdr`` and explain at least ``min_share``. The scores are those of
+    the same heuristics.
     """
-    q_values = benjamini_hochberg(neurons["p_value"].to_numpy(np.float64))
-    classified = neurons.assign(q_value=q_values, row=np.arange(len(neurons)))[q_values <= fdr]
+    classified = neurons.assign(row=np.arange(len(neurons)))[neurons["classified"].astype(bool)]
     first = links["link"] == 0
     good = (links["share"] >= min_share) & (first | (links["p_value"] <= fdr))
     return _matched(links, good, classified, k, kv, index, kind)
-
-
-def classified_neurons(
-    neurons: pd.DataFrame,
-    k: MapScores,
-    kv: MapScores,
-    index: HeuristicIndex,
-    *,
-    kind: Kind,
-    fdr: float,
-    max_base_rate: float,
-) -> pd.DataFrame:
-    """Calibrated neurons (NEURON_COLUMNS, in the order of the scores) with score, q and verdict.
-
-    score: that of the heuristic that the map overlaps best; classified: q_value <= ``fdr``.
-    """
-    q_values = benjamini_hochberg(neurons["p_value"].to_numpy(np.float64))
-    score = best_of(k, kv, index, kind, max_base_rate)
-    return neurons.assign(score=score, q_value=q_values, classified=q_values <= fdr)
-
-
-def evidence_cut(neurons: pd.DataFrame, fdr: float) -> float:
-    """Least evidence of the classified neurons (NEURON_COLUMNS); infinite if there are none."""
-    q_values = benjamini_hochberg(neurons["p_value"].to_numpy(np.float64))
-    return (
-        float(neurons.loc[q_values <= fdr, "evidence"].min()) if (q_values <= fdr).any() else np.inf
-    )
 
 
 def cut_matches(
@@ -127,7 +124,8 @@ def cut_matches(
     """Every (neuron, heuristic) of the chains that begin with at least the evidence ``cut``.
 
     For neurons of checkpoints, which are held against the cut of the final model instead of nulls
-    of their own. ``neurons`` are in the order of the scores; p- and q-values are NaN.
+    of their own; a ``cut`` of NaN matches nothing. ``neurons`` are in the order of the scores; p-
+    and q-values are NaN.
     """
     first = links[(links["link"] == 0) & (links["evidence"] >= cut)]
     classified = neurons.assign(row=np.arange(len(neurons)), q_value=np.nan)

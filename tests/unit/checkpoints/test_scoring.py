@@ -205,9 +205,9 @@ def test_matches_of_all_checkpoints_are_told_apart(llama_model, context, tmp_pat
 
 
 def final_neurons(evidence):
-    """Calibrated neurons of a final model of which the last is not classified."""
+    """Neurons of a final model with their verdicts: all but the last are classified."""
     n = len(evidence)
-    names = {"layer": 1, "neuron": range(n), "p_value": [1e-4] * (n - 1) + [0.9]}
+    names = {"layer": 1, "neuron": range(n), "classified": [True] * (n - 1) + [False]}
     return pd.DataFrame({**names, "evidence": evidence})
 
 
@@ -233,7 +233,7 @@ def test_checkpoints_are_classified_by_the_final_models_cut(llama_model, context
     final = {operator: final_neurons([0.99, cut, 0.0]) for operator, cut in cuts.items()}
     limits = {"kind": "hybrid", "min_share": 0.0, "max_operand": 12, "max_number": 99}
     settings = HeuristicSettings()
-    table = classify_checkpoints(files, links, final, settings, fdr=0.05, **limits)
+    table = classify_checkpoints(files, links, final, settings, **limits)
     found = set(
         table[["checkpoint", "operator", "layer", "neuron", "link"]].itertuples(False, None)
     )
@@ -248,6 +248,6 @@ def test_checkpoints_are_classified_by_the_final_models_cut(llama_model, context
     assert 0 < len(found) < sum(map(len, links.values()))
     assert set(table["operator"]) == {"sub", "add"}
     nothing = {operator: final_neurons([0.5]) for operator in cuts}  # no neuron is classified
-    none = classify_checkpoints(files, links, nothing, settings, fdr=0.05, **limits)
+    none = classify_checkpoints(files, links, nothing, settings, **limits)
     assert none.empty
     assert list(none.columns) == list(table.columns)

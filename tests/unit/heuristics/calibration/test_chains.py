@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pipeline_lib.artifacts.calibration import calibration_of
 from pipeline_lib.heuristics import Heuristic
 from pipeline_lib.heuristics.calibration.chains import Calibration
 from pipeline_lib.heuristics.calibration.strongest import mined
@@ -17,7 +16,7 @@ def calibrations(make_index):
 
     def of(operator):
         if operator not in made:
-            made[operator] = calibration_of(
+            made[operator] = Calibration.of(
                 make_index(operator),
                 np.random.default_rng(0),
                 kind="hybrid",
@@ -122,7 +121,7 @@ def test_without_surrogates_links_are_not_tested(make_index, calibrations):
 @pytest.mark.parametrize("kind", ["K", "KV"])
 def test_kinds_say_which_map_counts(kind, make_index):
     options = {"max_base_rate": 1.0, "min_share": 0.05, "surrogates": 19}
-    calibration = calibration_of(make_index("sub"), np.random.default_rng(0), kind=kind, **options)
+    calibration = Calibration.of(make_index("sub"), np.random.default_rng(0), kind=kind, **options)
     k = indicator(calibration, "result_mod_3_1")
     (link,) = calibration.chain(k, np.full_like(k, 2.0), 0.2)
     assert (link.map, link.heuristic.name) == (kind, "result_mod_3_1")

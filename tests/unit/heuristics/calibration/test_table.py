@@ -10,7 +10,7 @@ from pipeline_lib.heuristics.calibration.table import (
     FDR_COLUMNS,
     LINK_COLUMNS,
     NEURON_COLUMNS,
-    classified_neurons,
+    classify,
     cut_matches,
     evidence_cut,
     fdr_matches,
@@ -47,10 +47,15 @@ def scores(make_index):
     return k, kv, index
 
 
+def verdicts(scores, fdr=0.05):
+    """The neurons with their verdicts."""
+    return classify(NEURONS, *scores, kind="hybrid", fdr=fdr, max_base_rate=1.0)
+
+
 def test_chains_of_classified_neurons_are_followed_to_the_first_link_that_fails(scores):
     k, kv, index = scores
     options = {"kind": "hybrid", "fdr": 0.05, "min_share": 0.05}
-    found = fdr_matches(NEURONS, LINKS, k, kv, index, **options)
+    found = fdr_matches(verdicts(scores), LINKS, k, kv, index, **options)
     assert list(found) == FDR_COLUMNS
     # q = p m / rank: 0.003 and 0.03 pass, 0.5 does not; the third link of 7 has p 0.3
     assert found[["neuron", "heuristic", "link"]].to_numpy().tolist() == [
@@ -68,23 +73,23 @@ def test_chains_of_classified_neurons_are_followed_to_the_first_link_that_fails(
 
 def test_a_first_link_that_explains_too_little_matches_nothing(scores):
     options = {"kind": "hybrid", "fdr": 0.05, "min_share": 0.5}
-    found = fdr_matches(NEURONS, LINKS, *scores, **options)
+    found = fdr_matches(verdicts(scores), LINKS, *scores, **options)
     assert found["neuron"].tolist() == [7]
 
 
 def test_no_neurons_no_matches(scores):
     options = {"kind": "hybrid", "fdr": 0.05, "min_share": 0.05}
-    none = fdr_matches(NEURONS.iloc[:0], LINKS.iloc[:0], *scores, **options)
+    none = fdr_matches(verdicts(scores).iloc[:0], LINKS.iloc[:0], *scores, **options)
     assert none.empty
     assert list(none) == FDR_COLUMNS
-    strict = fdr_matches(NEURONS, LINKS, *scores, **{**options, "fdr": 1e-6})
+    strict = fdr_matches(verdicts(scores, fdr=1e-6), LINKS, *scores, **options)
     assert strict.empty
 
 
 def test_the_verdict_and_the_best_score_of_every_neuron(scores):
     k, kv, index = scores
     options = {"kind": "hybrid", "fdr": 0.05, "max_base_rate": 1.0}
-    found = classified_neurons(NEURONS, k, kv, index, **options)
+    found = classify(NEURONS, k, kv, index, **options)
     assert found["classified"].tolist() == [True, True, False]
     result = np.array([heuristic.target == "result" for heuristic in index.heuristics])
     both = np.where(result, kv.top, np.maximum(k.top, k.bottom))
@@ -93,13 +98,13 @@ def test_the_verdict_and_the_best_score_of_every_neuron(scores):
 
 
 def test_checkpoints_are_held_against_the_final_models_cut(scores):
-    assert evidence_cut(NEURONS, 0.05) == 0.3
-    assert evidence_cut(NEURONS, 1e-6) == np.inf
+    assert evidence_cut(verdicts(scores)) == 0.3
+    assert np.isnan(evidence_cut(verdicts(scores, fdr=1e-6)))
     options = {"kind": "hybrid", "min_share": 0.15}
     found = cut_matches(NEURONS[["layer", "neuron"]], LINKS, *scores, cut=0.3, **options)
     assert found[["neuron", "link"]].to_numpy().tolist() == [[7, 0], [7, 1], [9, 0]]
     assert found["q_value"].isna().all()
-    assert cut_matches(NEURONS, LINKS, *scores, cut=np.inf, **options).empty
+    assert cut_matches(NEURONS, LINKS, *scores, cut=np.nan, **options).empty
 
 
 def test_the_largest_p_value_of_the_families_that_count_decides():
@@ -111,12 +116,17 @@ def test_the_largest_p_value_of_the_families_that_count_decides():
         p_untrained=[0.3, 0.04, 0.1],
     )
     links = LINKS[LINKS["link"] == 0]
-    found = neuron_table(measured, links, ["surrogate", "low_effect", "direction", "untrained"])
+    found = neuron_table(
+        measured, links, ["surrogate", "low_effect", "direction", "untrained"], 0.05
+    )
     assert list(found) == NEURON_COLUMNS
     assert found["p_value"].tolist() == [0.3, 0.04, 0.9]
-    assert neuron_table(measured, links, ["surrogate"])["p_value"].tolist() == [0.001, 0.02, 0.5]
+    alone = neuron_table(measured, links, ["surrogate"], 0.05)
+    assert alone["p_value"].tolist() == [0.001, 0.02, 0.5]
     flat = measured.assign(evidence=[0.0, 0.3, 0.2])
-    assert neuron_table(flat, links, ["surrogate"])["p_value"].tolist() == [1.0, 0.02, 0.5]
+    assert neuron_table(flat, links, ["surrogate"], 0.0)["p_value"].tolist() == [1.0, 0.02, 0.5]
+    little = neuron_table(measured, links, ["surrogate"], 0.25)
+    assert little["p_value"].tolist() == [0.001, 0.02, 1.0]
 
 
 def test_p_values_of_families_are_those_of_the_same_layer():
