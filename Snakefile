@@ -31,7 +31,7 @@ wildcard_constraints:
     seed="|".join(map(str, STUDY.seeds)),
     checkpoint="|".join(map(re.escape, [*CHECKPOINTS, FINAL])),
     criterion="|".join(RULES),
-    variant="|".join(["", *(f"/{criterion}" for criterion in RULES)]),
+    variant="|".join(VARIANTS),
 
 
 report: "workflow/report/workflow.rst"

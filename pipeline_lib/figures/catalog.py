@@ -51,6 +51,12 @@ CHECKPOINT_FIGURES = (
 STUDY_FIGURES = ("fig08_prompt_knockout_models",)
 """One for all models together, in the folder all_models."""
 
+RULES = ("threshold", "fdr")
+"""Rules by which neurons match heuristics."""
+
+VARIANTS = ("", *(f"/{rule}" for rule in RULES))
+"""What a figure's folder may end in: nothing under the configured rule, else the rule."""
+
 BY_RULE = frozenset(
     {
         "fig01_running_example",

@@ -7,13 +7,12 @@ numbers.
 from collections.abc import Callable
 from functools import wraps
 
+from pipeline_lib.figures.catalog import RULES
 from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan import flops, table_stages
 from pipeline_lib.plan.sizes import OperatorSizes
 from pipeline_lib.plan.stages import Stage, Work, model_stage, table_stage
 
-RULES = 2
-"""Rules of matching; what depends on which neurons match runs under each."""
 BLOCK = 64  # null maps measured at once
 NEURON_BLOCK = 32  # neurons calibrated at once
 COPIES = 4  # of a block of maps: K, KV, both freed of their trend
@@ -27,7 +26,7 @@ def under_both_rules(stage_of: Callable[[Work], Stage]) -> Callable[[Work], Stag
 
     @wraps(stage_of)
     def both(work: Work) -> Stage:
-        return stage_of(work).times(RULES)
+        return stage_of(work).times(len(RULES))
 
     return both
 

@@ -23,6 +23,7 @@ from snakemake.exceptions import WorkflowError
 
 from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
+from pipeline_lib.figures.catalog import RULES, VARIANTS
 from pipeline_lib.fingerprint import fingerprint
 from pipeline_lib.preflight import check_workspace
 
@@ -33,7 +34,6 @@ except BagpipeError as error:
     raise WorkflowError(str(error)) from None
 
 STUDY = CONFIG.arithmetic
-RULES = ["threshold", "fdr"]
 MODEL_NAMES = CONFIG.all_model_names()
 CHECKPOINTS = sorted({c for m in CONFIG.models.values() for c in m.checkpoints})
 

@@ -31,7 +31,7 @@ def get_criterion(wildcards):
     """Rule by which neurons match heuristics: the wildcards' own, else the configured one.
 
     Figures of the configured rule lie in the model's folder, those of the other one in a folder of
-    its name in there, which is the wildcard ``variant`` ("" or "/fdr" or "/threshold").
+    its name in there: the wildcard ``variant`` (one of VARIANTS).
     """
     named = wildcards.get("criterion") or wildcards.get("variant", "").strip("/")
     return named or STUDY.heuristics.rule
