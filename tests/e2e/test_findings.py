@@ -21,6 +21,11 @@ def page(folder):
     return (folder / "findings.md").read_text(encoding="utf-8")
 
 
+def number(text):
+    """The page writes minus signs, not hyphens."""
+    return float(text.replace("−", "-"))
+
+
 def rows(page, head):
     """Cells of the table whose head has a column of this name, by operator."""
     lines = page.splitlines()
@@ -51,7 +56,7 @@ def test_its_circuits_are_those_of_the_tables(page, folder):
         prompts, _, _, heads, value, _ = found[OPERATOR_TITLES[operator]]
         assert prompts == f"{accuracy.loc[operator, 'prompts']:,}"
         assert heads == str(faithful.loc[operator, "size"])
-        assert float(value.split()[0]) == pytest.approx(
+        assert number(value.split()[0]) == pytest.approx(
             faithful.loc[operator, "faithfulness"], abs=0.0051
         )
 
@@ -61,6 +66,6 @@ def test_its_paragraphs_have_the_numbers_of_the_rivals(page, folder, operator):
     explained = pd.read_csv(folder / "fig_rivals.csv").query("operator == @operator")
     paragraph = page.split(f"**{OPERATOR_TITLES[operator].capitalize()}.**")[1].split("\n\n")[0]
     said = re.search(r"heuristics explain (\S+) of a neuron's map, \d+ modes (\S+);", paragraph)
-    shares = [float(text.replace("−", "-")) for text in said.groups()]
+    shares = [number(text) for text in said.groups()]
     means = explained[["heuristics", "modes"]].mean().tolist()
     assert shares == pytest.approx(means, abs=0.0051)
