@@ -14,7 +14,6 @@ from pipeline_lib.findings.words import (
     clauses,
     counted,
     decimal,
-    listed,
     markdown_table,
     percent,
     percent_spread,
@@ -142,16 +141,12 @@ def n_neurons(tables: Tables, operator: str) -> int:
     return int(any_type["top_neurons"].sum())
 
 
-def types(tables: Tables, operator: str, rule: str) -> str:
-    """How many neurons match under the configured rule, and which types most."""
-    counts, total = of_type(tables, operator), n_neurons(tables, operator)
-    if not total:
-        return "No neuron was ranked."
-    said = f"{counted(int(counts.get('any', 0)), total)} top neurons match (`{rule}`)"
+def types(tables: Tables, operator: str) -> str:
+    """The types that most neurons match under the configured rule, with how many do."""
+    counts = of_type(tables, operator)
     named = counts[counts.index.isin(list(TYPE_NAMES)) & (counts > 0)]
     first = named.sort_values(ascending=False, kind="stable").head(N_TYPES)
-    words = listed([f"{TYPE_NAMES[str(name)]} ({count})" for name, count in first.items()])
-    return sentence(f"{said}, most often {words}" if words else said)
+    return ", ".join(f"{TYPE_NAMES[str(name)]} {count}" for name, count in first.items())
 
 
 @dataclass(frozen=True)
@@ -211,21 +206,14 @@ def by_heuristic(tables: Tables) -> str:
     )
 
 
-def silencing(tables: Tables, operator: str) -> str:
-    """What silencing does in one operator, with its numbers."""
+def silencing(tables: Tables, operator: str) -> tuple[str, str]:
+    """Accuracy with the neurons of a prompt's heuristics silenced, and with its control.
+
+    The first is marked where the intervals are apart.
+    """
     found = silenced(tables["fig08_prompt_knockout"], operator)
-    if not np.isfinite(found.accuracy):
-        return ""
-    words = {
-        "lower": "lower beyond the intervals",
-        "higher": "higher beyond the intervals",
-        "open": "no difference beyond the intervals",
-    }
-    return (
-        f"Silencing up to {found.limit} neurons a layer that match heuristics of the prompt leaves "
-        f"{percent(found.accuracy)} right, as many others {percent(found.control)}: "
-        f"{words[found.verdict]}."
-    )
+    mark = f" ({found.verdict})" if found.verdict in ("lower", "higher") else ""
+    return f"{percent(found.accuracy)}{mark}", percent(found.control)
 
 
 def share_range(tables: Tables, operators: Sequence[str], rule: str) -> tuple[str, str] | None:

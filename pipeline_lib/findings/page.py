@@ -38,6 +38,7 @@ def write_findings(
     """
     found = {
         "model": model,
+        "rule": f"`{settings['rule']}`",
         "threshold": f"{settings['threshold']:g}",
         **in_short(tables, names, settings),
         **sections(tables, names, settings),
@@ -97,7 +98,7 @@ def sections(tables: Tables, names: Sequence[str], settings: Mapping[str, Any]) 
         "winners": rivals.winners(tables, names),
         "whole_periods": rivals.whole_periods(tables, names),
         "helix": rivals.helix(tables, settings["periods"]),
-        "operators": operators.paragraphs(tables, names, settings["rule"]),
+        "operators": operators.rows(tables, names),
         "training": training.formed(tables, names),
         "limits": limits.limits(tables, names),
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib.findings.tables import Tables, rows_of, studied
-from pipeline_lib.findings.words import clauses, counted, decimal, listed, sentence
+from pipeline_lib.findings.words import NONE, between, clauses, counted, decimal, listed, sentence
 from pipeline_lib.rng import generator
 from pipeline_lib.stats import bootstrap_mean_interval
 
@@ -27,7 +27,7 @@ NEAR = 0.01
 """A period is that of a whole number if it is no farther from it, relatively."""
 SHORT = 12
 """Periods up to here are named one by one; longer ones vary as slowly as wide ranges do."""
-N_PERIODS = 4
+N_PERIODS = 3
 BOOTSTRAP_SEED = 0
 RIVALS_OF_HELIX = {
     "polynomial": "that of polynomials with as many parameters",
@@ -94,18 +94,14 @@ def one_rival(tables: Tables, operators: Sequence[str]) -> str:
     return "Neither rival, heuristics or Fourier modes, wins in every operator."
 
 
-def numbers(tables: Tables, operator: str) -> str:
+def numbers(tables: Tables, operator: str) -> tuple[str, str, str]:
     """Mean shares that both rivals explain in one operator, and their difference."""
     rows = explained(tables, operator)
     if rows.empty:
-        return "No map could be explained."
+        return NONE, NONE, NONE
     mean, gap = rows.mean(numeric_only=True), differences(rows).loc["choices"]
-    k = int(rows["terms"].iloc[0])
-    ends = f"[{decimal(gap['low'])}, {decimal(gap['high'])}]"
-    return (
-        f"{k} heuristics explain {decimal(mean['heuristics'])} of a neuron's map, "
-        f"{k} modes {decimal(mean['modes'])}; difference {decimal(gap['mean'])} {ends}."
-    )
+    ends = between(gap["low"], gap["high"])
+    return decimal(mean["heuristics"]), decimal(mean["modes"]), f"{decimal(gap['mean'])} {ends}"
 
 
 def strongest_modes(tables: Tables, operator: str) -> pd.DataFrame:
@@ -117,18 +113,13 @@ def strongest_modes(tables: Tables, operator: str) -> pd.DataFrame:
 
 
 def periods(tables: Tables, operator: str) -> str:
-    """The short whole periods that most neurons have, and how many have long ones."""
-    modes = strongest_modes(tables, operator)
-    if modes.empty:
-        return ""
-    common = modes.dropna(subset=["whole"])[["target", "whole"]].value_counts().head(N_PERIODS)
-    named = [
-        f"{float(row['whole']):.0f} in {TARGET_NAMES[row['target']]} ({row['count']})"
-        for _, row in common.reset_index().iterrows()
-    ]
-    long = counted(int((modes["period"] > SHORT * (1 + NEAR)).sum()), len(modes))
-    said = f"The strongest period is longer than {SHORT} for {long}"
-    return f"{said}; short whole ones: {listed(named)}." if named else f"{said}."
+    """The short whole periods that are the strongest of most neurons, with how many."""
+    modes = strongest_modes(tables, operator).dropna(subset=["whole"])
+    common = modes[["target", "whole"]].value_counts().head(N_PERIODS).reset_index()
+    return ", ".join(
+        f"{float(row['whole']):.0f} in {TARGET_NAMES[row['target']]} {row['count']}"
+        for _, row in common.iterrows()
+    )
 
 
 def whole_periods(tables: Tables, operators: Sequence[str]) -> str:

@@ -62,10 +62,8 @@ def test_its_circuits_are_those_of_the_tables(page, folder):
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_its_paragraphs_have_the_numbers_of_the_rivals(page, folder, operator):
+def test_its_table_has_the_numbers_of_the_rivals(page, folder, operator):
     explained = pd.read_csv(folder / "fig_rivals.csv").query("operator == @operator")
-    paragraph = page.split(f"**{OPERATOR_TITLES[operator].capitalize()}.**")[1].split("\n\n")[0]
-    said = re.search(r"heuristics explain (\S+) of a neuron's map, \d+ modes (\S+);", paragraph)
-    shares = [number(text) for text in said.groups()]
+    cells = rows(page, "short periods")[OPERATOR_TITLES[operator]]
     means = explained[["heuristics", "modes"]].mean().tolist()
-    assert shares == pytest.approx(means, abs=0.0051)
+    assert [number(text) for text in cells[2:4]] == pytest.approx(means, abs=0.0051)

@@ -87,9 +87,7 @@ def test_where_no_neuron_is_classified_nulls_say_nothing(tables):
 
 
 def test_types_are_counted_over_layers(tables):
-    assert neurons.types(tables, "add", "threshold") == (
-        "16 of the 40 top neurons match (`threshold`), most often ranges (12) and residues (6)."
-    )
+    assert neurons.types(tables, "add") == "ranges 12, residues 6"
 
 
 def test_a_knockout_counts_where_wilson_intervals_are_apart(tables):
@@ -102,10 +100,9 @@ def test_a_knockout_counts_where_wilson_intervals_are_apart(tables):
     swapped = table.replace({"condition": {"control": "heuristic", "heuristic": "control"}})
     assert neurons.silenced(swapped, "add").verdict == "higher"
     assert "in 1 of the 2 operators" in neurons.knockouts(tables, run.OPERATORS)
-    leaves = "leaves 50.0 % right, as many others 100 %: lower beyond the intervals."
-    assert neurons.silencing(tables, "add").endswith(leaves)
+    assert neurons.silencing(tables, "add") == ("50.0 % (lower)", "100 %")
     tables["fig08_prompt_knockout"] = run.by_prompt(drawn=False)
-    assert neurons.silencing(tables, "add") == ""
+    assert neurons.silencing(tables, "add") == ("–", "–")
     assert "has no control" in neurons.knockouts(tables, run.OPERATORS)
 
 
@@ -158,16 +155,14 @@ def test_no_difference_is_open(tables):
 
 def test_numbers_of_the_rivals_are_means_over_neurons(tables):
     rows = tables["fig_rivals"][tables["fig_rivals"]["operator"] == "sub"]
-    said = rivals.numbers(tables, "sub")
-    assert f"5 heuristics explain {rows['heuristics'].mean():.2f} of" in said
-    assert f"5 modes {rows['modes'].mean():.2f}; difference 0.10 [" in said
+    heuristics, modes, difference = rivals.numbers(tables, "sub")
+    assert heuristics == f"{rows['heuristics'].mean():.2f}"
+    assert modes == f"{rows['modes'].mean():.2f}"
+    assert difference.startswith("0.10 [")
 
 
 def test_short_whole_periods_are_counted_with_their_neighbours(tables):
-    assert rivals.periods(tables, "add") == (
-        "The strongest period is longer than 12 for 1 of the 5; "
-        "short whole ones: 3 in a + b (2) and 2 in the result (1)."
-    )
+    assert rivals.periods(tables, "add") == "3 in a + b 2, 2 in the result 1"
     said = rivals.whole_periods(tables, run.OPERATORS)
     assert said == "A short whole period is the strongest of 6 of the 10 neurons: 3 (4) and 2 (2)."
 
@@ -221,12 +216,14 @@ def test_limits_name_what_this_run_lacks(tables):
     assert "memorised" not in said
 
 
-def test_an_operator_without_prompts_or_right_answers_has_a_sentence_of_its_own(tables):
-    assert operators.paragraph(tables, "mul", "fdr").endswith("No prompt is valid in this run, so "
-                                                              "nothing was measured.")  # fmt: skip
+def test_an_operator_without_prompts_or_right_answers_has_a_sentence_instead_of_a_row(tables):
+    said = operators.rows(tables, run.OPERATORS)
+    first = said.splitlines()[2]
+    assert first.startswith(f"| {OPERATOR_TITLES['add']} | L0H0, L1H1 | ranges 12, residues 6 |")
+    assert first.endswith("| 50.0 % (lower) | 100 % |")
+    assert said.endswith(
+        "**Multiplication.** No prompt is valid in this run, so nothing was measured."
+    )
     table = tables["table03_accuracy"]
     tables["table03_accuracy"] = table.assign(prompts=9)
-    assert "answers no prompt right" in operators.paragraph(tables, "mul", "fdr")
-    assert operators.paragraph(tables, "add", "fdr").startswith(
-        f"**{OPERATOR_TITLES['add'].capitalize()}.** Circuit: L0H0 and L1H1."
-    )
+    assert "answers no prompt right" in operators.rows(tables, run.OPERATORS)
