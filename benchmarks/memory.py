@@ -21,7 +21,7 @@ def run_stage(stage: str, n_prompts: int, folder: Path) -> float:
     import pandas as pd
 
     from pipeline_lib.artifacts.activations import write_activations
-    from pipeline_lib.artifacts.maps import write_maps
+    from pipeline_lib.artifacts.map_writing import write_maps
     from pipeline_lib.models.loading import load_model
     from pipeline_lib.models.tokens import NumberTokens
     from pipeline_lib.stimuli.arithmetic import valid_prompts

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from pipeline_lib import store
+from pipeline_lib.artifacts.neuron_effects import ATTRIBUTION
 from pipeline_lib.interventions.attribute import Attribution
 from pipeline_lib.models.loading import LanguageModel
-
-KIND = "attribution"
 
 
 def write_attribution(
@@ -40,7 +39,7 @@ def write_attribution(
     coords["seed"] = np.array(seeds)
     values = layers * (neurons + n_pos * model.n_heads) + neurons
     store.require_space(Path(path).parent, 4 * n_prompts * values)
-    with store.create_artifact(path, KIND, coords=coords, provenance=provenance) as writer:
+    with store.create_artifact(path, ATTRIBUTION, coords=coords, provenance=provenance) as writer:
         last = writer.reserve(
             "neurons_last", (n_prompts, layers, neurons), "float32", ("prompt", "layer", "neuron")
         )

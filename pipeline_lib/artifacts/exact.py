@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 
 from pipeline_lib import store
-from pipeline_lib.errors import ArtifactError
+from pipeline_lib.artifacts.neuron_effects import EXACT
 from pipeline_lib.neurons.exact import STRATA, NeuronEffects
-
-KIND = "exact_neurons"
 
 
 def write_exact(
@@ -52,26 +50,4 @@ def write_exact(
     arrays["discovery"] = store.Array(np.tile(prompts, len(seeds)), ("prompt",))
     arrays["shape"] = store.Array(np.array(shape, dtype=np.int64), ("size",))
     coords: dict[str, Any] = {"seed": np.array(seeds), "stratum_name": list(STRATA)}
-    store.write_artifact(path, KIND, arrays, coords=coords, provenance=provenance)
-
-
-def read_exact_effects(path: str | Path) -> Float[np.ndarray, "prompt layer neuron"]:
-    """Exact effect that ranks every neuron: 1/2 the change of log P(r')/P(r), in nats.
-
-    What attribution estimates, and bounded, which eq. 1 is not: its mean is that of one or two
-    prompts. Raises ArtifactError where only a sample of neurons was patched.
-    """
-    with store.open_artifact(path, KIND) as artifact:
-        n_layers, n_neurons = artifact.read("shape").tolist()
-        effects = -artifact.read("log_odds_change") / 2
-        layer, neuron = artifact.read("layer"), artifact.read("neuron")
-    if len(layer) != n_layers * n_neurons:
-        raise ArtifactError(
-            "the exact effects are those of a sample of neurons",
-            where=str(path),
-            value=f"{len(layer)} of {n_layers * n_neurons}",
-            hint=store.RERUN_HINT,
-        )
-    grid = np.empty((len(effects), n_layers, n_neurons), effects.dtype)
-    grid[:, layer, neuron] = effects
-    return grid
+    store.write_artifact(path, EXACT, arrays, coords=coords, provenance=provenance)

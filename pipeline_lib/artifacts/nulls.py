@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from pipeline_lib.artifacts.maps import neuron_value_logits
+from pipeline_lib.artifacts.map_writing import neuron_value_logits
 from pipeline_lib.heuristics.calibration.evidence import Evidence
 from pipeline_lib.heuristics.calibration.families import NULL_COLUMNS, low_effect_neurons
 from pipeline_lib.heuristics.calibration.strongest import Contest

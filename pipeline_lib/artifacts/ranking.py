@@ -4,26 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.attribution import KIND as ATTRIBUTION
 from pipeline_lib.artifacts.effects import KIND as EFFECTS
-from pipeline_lib.artifacts.exact import read_exact_effects
+from pipeline_lib.artifacts.neuron_effects import ATTRIBUTION, read_neuron_effects
 from pipeline_lib.circuits.study import Ranking, ranked_heads
 from pipeline_lib.neurons.importance import ImportanceRule, importance, importance_at
 
 LAST = "equals"
-
-
-def read_neuron_effects(
-    attribution: str | Path, exact: Sequence[str | Path] = ()
-) -> Float[np.ndarray, "prompt layer neuron"]:
-    """Effects at "=" that rank neurons: the attribution's, or those of an ``exact`` artifact."""
-    if exact:
-        return read_exact_effects(exact[0])
-    with store.open_artifact(attribution, ATTRIBUTION) as artifact:
-        return artifact.read("neurons_last")
 
 
 def read_ranking(

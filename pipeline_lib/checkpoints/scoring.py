@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from pipeline_lib.artifacts.calibration import map_chains
 from pipeline_lib.artifacts.effects import answer_tokens
-from pipeline_lib.artifacts.maps import write_maps
+from pipeline_lib.artifacts.map_writing import write_maps
 from pipeline_lib.artifacts.scores import Scores, score_map_artifact
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.matching import Kind

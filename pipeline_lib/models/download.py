@@ -12,7 +12,7 @@ from huggingface_hub.errors import (
 
 from pipeline_lib.errors import ModelError
 from pipeline_lib.models.architectures import read_model_shape
-from pipeline_lib.models.loading import weight_files
+from pipeline_lib.models.files import weight_files
 
 # Weights as safetensors, configuration, tokenizer; never pickles and never code.
 HUB_FILES = ["*.safetensors", "*.json", "tokenizer.model", "*.tiktoken", "merges.txt", "vocab.txt"]

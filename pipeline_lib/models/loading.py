@@ -24,6 +24,7 @@ from pipeline_lib.models.architectures import (
     architecture_of,
     read_model_shape,
 )
+from pipeline_lib.models.files import weight_files
 
 DTYPES = {
     "float32": torch.float32,
@@ -130,21 +131,6 @@ class LanguageModel:
 def _in_out_weight(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:
     weight: Tensor = projection.weight  # type: ignore[assignment]
     return weight if isinstance(projection, Conv1D) else weight.T
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder, sorted; ModelError when there are none."""
-    files = sorted(Path(folder).glob("*.safetensors"))
-    if files:
-        return files
-    others = sorted(p.name for p in Path(folder).glob("*") if p.suffix in {".bin", ".pt", ".pth"})
-    raise ModelError(
-        "The model's folder has no weights (*.safetensors).",
-        where=folder,
-        value=f"only {', '.join(others)}" if others else None,
-        hint="Only safetensors are read, because pickled weights can run code. Download the model "
-        "again, or convert it with save_pretrained.",
-    )
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib import store
 from pipeline_lib.models.architectures import read_model_shape
-from pipeline_lib.models.loading import LanguageModel, load_model, weight_files
+from pipeline_lib.models.files import weight_files
 
 TOKENIZER_FILES = "tokenizer*"
 
@@ -37,18 +36,3 @@ def describe_model(folder: Path, name: str, source: Mapping[str, Any]) -> dict[s
         "files": {path.name: sha256(path) for path in files},
         "shape": asdict(shape),
     }
-
-
-def open_model(manifest: str | Path, *, dtype: str, device_map: str | None) -> LanguageModel:
-    """Load the model a manifest describes; ``device_map`` None takes a GPU where there is one."""
-    described = store.read_json(manifest)
-    placed = device_map or ("cuda" if _has_gpu() else "cpu")
-    return load_model(
-        Path(described["folder"]), name=described["name"], dtype=dtype, device_map=placed
-    )
-
-
-def _has_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()

@@ -27,7 +27,7 @@ SURROGATE_SECONDS = 2e-8
 CHAIN_SECONDS = 1.5e-7
 """Following one neuron's chain without surrogates, for each place of its map."""
 
-LIBRARY_BYTES = 400 * 10**6
+LIBRARY_BYTES = 480 * 10**6
 """Python, torch and transformers in memory."""
 TABLE_LIBRARY_BYTES = 150 * 10**6
 """Python and pandas in memory."""

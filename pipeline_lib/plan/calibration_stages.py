@@ -90,7 +90,6 @@ def calibrate_heuristics(work: Work) -> Stage:
         disk_bytes=len(asked) * (neurons * assumed.CALIBRATED_ROW_BYTES + links),
         array_bytes=fields + (NEURON_BLOCK * COPIES // 2 + drawn) * most * 4,
         seconds=seconds + chain_seconds(work),
-        library_bytes=assumed.LIBRARY_BYTES,
     )
 
 
@@ -126,8 +125,7 @@ def classify_neurons(work: Work) -> Stage:
             + NEURON_HEADER
             + CLASSIFIED_HEADER
         ),
-        array_bytes=scored.memory_bytes - assumed.LIBRARY_BYTES,
-        library_bytes=assumed.LIBRARY_BYTES,
+        array_bytes=scored.memory_bytes - assumed.TABLE_LIBRARY_BYTES,
     )
 
 
@@ -146,6 +144,5 @@ def classify_checkpoints(work: Work) -> Stage:
         "classify_checkpoints",
         jobs=min(n, 1),
         disk_bytes=rows * row + CHECKPOINT_HEADER * min(n, 1),
-        array_bytes=scored.memory_bytes - assumed.LIBRARY_BYTES,
-        library_bytes=assumed.LIBRARY_BYTES,
+        array_bytes=scored.memory_bytes - assumed.TABLE_LIBRARY_BYTES,
     )

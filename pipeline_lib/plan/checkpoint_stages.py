@@ -47,7 +47,9 @@ def score_checkpoint(work: Work) -> Stage:
         flops=n * round(once),
         seconds=n * (start + scoring + calibration_stages.chain_seconds(work)),
         memory_bytes=circuit_stages.n_nodes(work)[-1] * assumed.PROMPT_BYTES
-        + max(part.memory_bytes for part in (maps, scored, gradients)),
+        + max(maps.memory_bytes, gradients.memory_bytes)
+        + scored.memory_bytes
+        - assumed.TABLE_LIBRARY_BYTES,
         disk_bytes=n
         * round(
             sum(part.disk_bytes for part in written)
@@ -75,8 +77,7 @@ def match_checkpoints(work: Work) -> Stage:
         "match_checkpoints",
         jobs=min(n, 1),
         disk_bytes=rows * (assumed.MATCH_ROW_BYTES + assumed.NAME_BYTES),
-        array_bytes=matched.memory_bytes - assumed.LIBRARY_BYTES,
-        library_bytes=assumed.LIBRARY_BYTES,
+        array_bytes=matched.memory_bytes - assumed.TABLE_LIBRARY_BYTES,
     )
 
 

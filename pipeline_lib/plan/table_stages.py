@@ -103,7 +103,6 @@ def score_heuristics(work: Work) -> Stage:
         disk_bytes=sum(map(file_bytes, work.sizes)),
         array_bytes=block + scores,
         seconds=maps * assumed.SCORE_SECONDS,
-        library_bytes=assumed.LIBRARY_BYTES,
     )
 
 
@@ -116,7 +115,6 @@ def match_heuristics(work: Work) -> Stage:
         jobs=len(work.sizes),
         disk_bytes=len(work.sizes) * rows * assumed.MATCH_ROW_BYTES,
         array_bytes=2 * scores,
-        library_bytes=assumed.LIBRARY_BYTES,
     )
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 from torch import Tensor, from_numpy
 
-from pipeline_lib.artifacts.maps import Maps, neuron_value_logits
+from pipeline_lib.artifacts.map_writing import neuron_value_logits
+from pipeline_lib.artifacts.maps import Maps
 from pipeline_lib.circuits.study import ranked_heads
 from pipeline_lib.interventions.attribute import attribute
 from pipeline_lib.interventions.capture import Activations, capture, predict_tokens

@@ -4,8 +4,9 @@ from itertools import product
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.means import read_means
+from pipeline_lib.artifacts.neuron_effects import read_neuron_effects
 from pipeline_lib.artifacts.nulls import null_tables
-from pipeline_lib.artifacts.ranking import read_neuron_effects, read_ranking
+from pipeline_lib.artifacts.ranking import read_ranking
 from pipeline_lib.checkpoints.names import FINAL
 from pipeline_lib.checkpoints.scoring import sampled_means, score_checkpoint, top_neurons_of
 from pipeline_lib.checkpoints.subject import Subject, knock_out, measure_shared

@@ -19,7 +19,8 @@ def test_an_operator_without_correct_prompts_is_reported_and_left_out(tmp_path):
     prompts = {"min_operand": 280, "max_operand": 300, "discovery": 8}
     study = {"seeds": [42], "prompts": prompts, "attribution": {"seeds": [42]}}
     study["operators"] = ["sub", "mul"]
-    result = snakemake(project, configs=write_config(project, arithmetic=study))
+    models = {"tiny-arith": {"checkpoints": ["step130"]}}
+    result = snakemake(project, configs=write_config(project, models=models, arithmetic=study))
     assert result.returncode == 0, said(result)
     figures = project / "figs" / "arithmetic" / "tiny-arith"
     accuracy = pd.read_csv(figures / "table03_accuracy.csv").set_index("operator")
@@ -41,7 +42,7 @@ def test_an_operator_without_correct_prompts_is_reported_and_left_out(tmp_path):
     assert '["mul",2' not in gallery
     findings = (figures / "findings.md").read_text()
     assert "**Multiplication.** No prompt is valid in this run" in findings
-    assert "**Subtraction.** Circuit: " in findings
+    assert "| subtraction | L" in findings
     assert "| multiplication | 0 | – | – | – | – | – |" in findings
     assert "no correct prompt" in (project / "logs/split_prompts/tiny-arith/mul.log").read_text()
 

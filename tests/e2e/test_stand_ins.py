@@ -25,9 +25,7 @@ TARGETS = (
     "data/arithmetic/{model}/numbers/ov.h5",
     "data/arithmetic/{model}/numbers/outputs.h5",
     "data/arithmetic/{model}/failures/threshold/add.csv",
-    "data/arithmetic/{model}/failures/fdr/add.csv",
     "figs/arithmetic/{model}/table_scorecard.csv",
-    "figs/arithmetic/{model}/fdr/table_scorecard.csv",
     "figs/arithmetic/{model}/fig_classified_share.csv",
     "figs/arithmetic/{model}/fig02_localization.csv",
 )
@@ -96,10 +94,9 @@ def test_every_stage_has_results(data, figures):
     assert len(pd.read_csv(data / "probes" / "add.csv")) > 0
     assert pd.read_csv(data / "neurons" / "add.csv")["neuron"].between(0, D_MLP - 1).all()
     assert len(pd.read_csv(data / "heuristics" / "threshold" / "add_matches.csv")) > 0
-    for rule in ("threshold", "fdr"):
-        assert len(pd.read_csv(data / "knockouts" / rule / "add_by_prompt.csv")) > 0
-        failures = pd.read_csv(data / "failures" / rule / "add.csv")
-        assert set(failures["label"]) == {"correct", "incorrect"}
+    assert len(pd.read_csv(data / "knockouts" / "threshold" / "add_by_prompt.csv")) > 0
+    failures = pd.read_csv(data / "failures" / "threshold" / "add.csv")
+    assert set(failures["label"]) == {"correct", "incorrect"}
     faithful = pd.read_csv(figures / "table01_faithfulness.csv").set_index("operator")
     assert faithful.loc["add", "n_prompts"] > 0
     scorecard = pd.read_csv(figures / "table_scorecard.csv")

@@ -86,4 +86,4 @@ def test_the_dry_run_downloads_and_studies_all_four(tmp_path, monkeypatch):
     assert jobs["indirect_effects"] == 4 * 4 * 5
     assert jobs["table_scorecard"] == 4 * len(RULES)
     assert jobs["fig16_model"] == 3 * len(RULES)
-    assert jobs["fig08_prompt_knockout_models"] == 1
+    assert jobs["fig08_prompt_knockout_models"] == len(RULES)

@@ -5,7 +5,7 @@ from pipeline_lib.artifacts.means import read_means
 from pipeline_lib.checkpoints.subject import Subject, join_tables, knock_out, measure_shared
 from pipeline_lib.knockouts.ablation import ablated_correctness
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.neurons.importance import first_layer
 from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.stimuli.context import PromptContext

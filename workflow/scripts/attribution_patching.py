@@ -8,7 +8,7 @@ from pipeline_lib.artifacts.attribution import write_attribution
 from pipeline_lib.artifacts.effects import answer_tokens
 from pipeline_lib.interventions.attribute import iter_attribution
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.stimuli.arithmetic import POSITIONS
 from pipeline_lib.stimuli.context import PromptContext
 

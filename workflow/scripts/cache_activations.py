@@ -3,7 +3,7 @@
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import write_activations
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.stimuli.arithmetic import counterfactual_prompts
 from pipeline_lib.stimuli.context import PromptContext
 

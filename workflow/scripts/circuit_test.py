@@ -6,7 +6,7 @@ from pipeline_lib.circuits.faithfulness import draw_prompts
 from pipeline_lib.circuits.random_sets import measure_sets
 from pipeline_lib.circuits.ranking import Head
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
 

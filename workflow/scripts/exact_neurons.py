@@ -4,11 +4,11 @@ import torch
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import read_activations
-from pipeline_lib.artifacts.attribution import KIND
 from pipeline_lib.artifacts.effects import answer_tokens
 from pipeline_lib.artifacts.exact import write_exact
+from pipeline_lib.artifacts.neuron_effects import ATTRIBUTION
 from pipeline_lib.logs import job, progress
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.neurons.exact import choose_neurons, choose_prompts, join_effects, measure_neurons
 from pipeline_lib.neurons.importance import importance
 from pipeline_lib.rng import generator
@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
     files, params, operator = snakemake.input, snakemake.params, snakemake.wildcards.operator
     model = open_model(files.manifest, **params.model)
     context = PromptContext.read(files.context, model.tokenizer)
-    with store.open_artifact(files.attribution, KIND) as artifact:
+    with store.open_artifact(files.attribution, ATTRIBUTION) as artifact:
         found = importance(artifact.read("neurons_last"), params.importance)
     settings = params.settings
     rng = generator(settings["seed"], "exact_neurons", operator)

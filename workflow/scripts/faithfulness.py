@@ -6,7 +6,7 @@ from pipeline_lib.artifacts.ranking import read_ranking
 from pipeline_lib.circuits.faithfulness import draw_prompts, measure_circuits, tabulate_curves
 from pipeline_lib.circuits.study import choose_heads, circuit_table, study_curves
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.neurons.importance import first_layer
 from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.stimuli.context import PromptContext

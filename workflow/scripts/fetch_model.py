@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline_lib import store
 from pipeline_lib.logs import job
 from pipeline_lib.models.download import download_model
-from pipeline_lib.models.loading import weight_files
+from pipeline_lib.models.files import weight_files
 
 with job(snakemake.log[0]):
     source = snakemake.params.source

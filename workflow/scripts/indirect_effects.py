@@ -5,7 +5,7 @@ from pipeline_lib.artifacts.activations import read_activations
 from pipeline_lib.artifacts.effects import answer_tokens, columns_of, write_effects
 from pipeline_lib.interventions.patch import patch_components
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.stimuli.context import PromptContext
 
 with job(snakemake.log[0]):

@@ -4,7 +4,7 @@ from pipeline_lib import store
 from pipeline_lib.knockouts.by_heuristic import knock_out_heuristics, neurons_by_heuristic
 from pipeline_lib.knockouts.setting import Setting
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
 

@@ -5,7 +5,7 @@ from pipeline_lib.heuristics.types import membership
 from pipeline_lib.knockouts.by_prompt import knock_out_prompts
 from pipeline_lib.knockouts.setting import Setting
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import some_prompts
 from pipeline_lib.stimuli.context import PromptContext

@@ -4,7 +4,7 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.means import write_means
 from pipeline_lib.interventions.means import mean_activations
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.stimuli.arithmetic import every_prompt
 from pipeline_lib.stimuli.context import PromptContext
 

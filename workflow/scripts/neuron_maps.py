@@ -1,9 +1,9 @@
 """Adapter of rule neuron_maps."""
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.maps import write_maps
+from pipeline_lib.artifacts.map_writing import write_maps
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.stimuli.context import PromptContext
 
 with job(snakemake.log[0]):

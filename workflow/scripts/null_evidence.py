@@ -1,12 +1,12 @@
 """Adapter of rule null_evidence."""
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.attribution import KIND
+from pipeline_lib.artifacts.neuron_effects import ATTRIBUTION
 from pipeline_lib.artifacts.nulls import null_tables
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.neurons.importance import importance
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
@@ -23,7 +23,7 @@ with job(snakemake.log[0]):
         max_operand=params.max_operand,
         max_number=context.tokens.max_number,
     )
-    with store.open_artifact(files.attribution, KIND) as artifact:
+    with store.open_artifact(files.attribution, ATTRIBUTION) as artifact:
         effects = importance(artifact.read("neurons_last"), "mean").values
     table = null_tables(
         model,

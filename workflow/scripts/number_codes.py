@@ -2,7 +2,7 @@
 
 from pipeline_lib import store
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.rivals.codes import CodeSettings, number_codes
 from pipeline_lib.stimuli.context import PromptContext
 

@@ -3,7 +3,7 @@
 from pipeline_lib import store
 from pipeline_lib.artifacts.numbers import write_mlp0, write_ov_maps
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.stimuli.context import PromptContext
 
 with job(snakemake.log[0]):

@@ -3,7 +3,7 @@
 import logging
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.ranking import read_neuron_effects
+from pipeline_lib.artifacts.neuron_effects import read_neuron_effects
 from pipeline_lib.logs import job
 from pipeline_lib.neurons.importance import first_layer, importance, top_neurons
 from pipeline_lib.probing.readable import resolve_first_layer

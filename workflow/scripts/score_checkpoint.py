@@ -10,7 +10,7 @@ from pipeline_lib.artifacts.scores import write_scores
 from pipeline_lib.checkpoints.scoring import sampled_means, score_checkpoint, top_neurons_of
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext

@@ -6,7 +6,7 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.verification import read_pairs, write_checks
 from pipeline_lib.logs import job
 from pipeline_lib.models.loading import load_tokenizer
-from pipeline_lib.models.manifest import open_model
+from pipeline_lib.models.opening import open_model
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
 from pipeline_lib.verification.checks import require_passed

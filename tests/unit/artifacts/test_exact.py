@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.exact import KIND, read_exact_effects, write_exact
-from pipeline_lib.artifacts.ranking import read_neuron_effects, read_ranking
+from pipeline_lib.artifacts.exact import write_exact
+from pipeline_lib.artifacts.neuron_effects import EXACT, read_exact_effects, read_neuron_effects
+from pipeline_lib.artifacts.ranking import read_ranking
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.neurons.exact import NeuronEffects, choose_neurons
 from tests.unit.artifacts.test_ranking import write
@@ -26,7 +27,7 @@ def test_effects_come_back_on_the_grid_of_neurons(tmp_path):
     path = written(tmp_path / "exact.h5", chosen.iloc[::-1], n_prompts=2)
     found = read_exact_effects(path)
     assert found.tolist() == [[[0, 1, 2], [3, 4, 5]], [[0, 2, 4], [6, 8, 10]]]
-    with store.open_artifact(path, KIND) as artifact:
+    with store.open_artifact(path, EXACT) as artifact:
         assert artifact.read("discovery").tolist() == [5, 5]
         assert artifact.coords("seed").tolist() == [42, 7]
         assert np.isfinite(artifact.read("indirect_effect")).all()  # beyond float32

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.maps import read_activations_of, read_norms, write_maps
+from pipeline_lib.artifacts.map_writing import write_maps
+from pipeline_lib.artifacts.maps import read_activations_of, read_norms
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.interventions.capture import predict_tokens
 from pipeline_lib.stimuli.arithmetic import valid_prompts

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline_lib.artifacts import nulls
-from pipeline_lib.artifacts.maps import neuron_value_logits
+from pipeline_lib.artifacts.map_writing import neuron_value_logits
 from pipeline_lib.heuristics import HeuristicIndex, HeuristicSettings, score_neurons
 from pipeline_lib.heuristics.calibration.evidence import Evidence
 from pipeline_lib.heuristics.calibration.families import NULL_COLUMNS

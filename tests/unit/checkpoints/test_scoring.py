@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline_lib.artifacts import calibration
-from pipeline_lib.artifacts.maps import neuron_value_logits
+from pipeline_lib.artifacts.map_writing import neuron_value_logits
 from pipeline_lib.artifacts.scores import write_scores
 from pipeline_lib.checkpoints import scoring
 from pipeline_lib.checkpoints.matching import classify_checkpoints, match_checkpoints
