@@ -10,7 +10,7 @@ from pipeline_lib.config.base import OPERATOR_NAMES, POSITION_NAMES, Section
 from pipeline_lib.config.docs import docs_table, json_schema
 from pipeline_lib.config.heuristics import HeuristicsSection
 from pipeline_lib.config.loading import load_config, merge, read_presets, read_yaml
-from pipeline_lib.config.models import HubModel, LocalModel, PlantedModel
+from pipeline_lib.config.models import HubModel, LocalModel, PackageModel, PlantedModel
 from pipeline_lib.config.problems import InvalidConfigError, Problem
 from pipeline_lib.config.root import Config
 
@@ -23,6 +23,7 @@ __all__ = [
     "HubModel",
     "InvalidConfigError",
     "LocalModel",
+    "PackageModel",
     "PlantedModel",
     "Problem",
     "Section",

@@ -9,7 +9,7 @@ from pipeline_lib.config.root import Config
 from pipeline_lib.config.schema import Node, SchemaTree, dotted
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MODELS = ("LocalModel", "HubModel", "PlantedModel")
+MODELS = ("LocalModel", "HubModel", "PackageModel", "PlantedModel")
 TABLE_MARKERS = ("<!-- keys:begin -->", "<!-- keys:end -->")
 
 

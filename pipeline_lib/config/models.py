@@ -1,4 +1,4 @@
-"""Where models come from: a folder of the project, a repository of the hub, or built by hand."""
+"""Where models come from: the project, the hub, a package of the registry, or built by hand."""
 
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from pipeline_lib.checkpoints.names import FINAL
-from pipeline_lib.config.base import Conflict, Count, Items, Section, Seed
+from pipeline_lib.config.base import Conflict, Count, CountOrZero, Items, Section, Seed
 
 
 def _not_final(name: str) -> str:
@@ -85,8 +85,8 @@ class ModelSizes(Section):
     """Width of a head."""
     d_model: Count
     """Width of the residual stream."""
-    d_mlp: Count
-    """Neurons of a layer's MLP."""
+    d_mlp: CountOrZero
+    """Neurons of a layer's MLP; 0 in attention-only models."""
     d_vocab: Annotated[int, Field(ge=1, le=10_000_000)]
     """Entries of the vocabulary."""
     max_number: Annotated[int, Field(ge=10, le=9_999)]
@@ -118,26 +118,65 @@ class HubModel(_Model):
     """Repository on the hub, owner/name."""
     revision: Annotated[str, Field(pattern=r"^[\w][\w./-]*$", examples=["step143000"])]
     """Commit, tag or checkpoint branch; `main` is refused, because it moves."""
+    moving_revision: bool = False
+    """Allows a revision that moves; `manifest.json` has the checksums of what came."""
+    layout: Literal["transformers", "transformer_lens"] = "transformers"
+    """Format of the files: `transformer_lens` for attention-only models of its older versions."""
     shape: ModelSizes | None = None
     """Sizes that `python -m pipeline_lib plan` takes until the model is downloaded; else unused."""
 
     @property
     def origin(self) -> dict[str, str]:
-        """What identifies the model: source, repo and revision."""
-        return {"source": self.source, "repo": self.repo, "revision": self.revision}
+        """What identifies the model: source, repo, revision, and a layout that is not the usual."""
+        usual = self.layout == "transformers"
+        return self.params("source", "repo", "revision", *(() if usual else ("layout",)))
 
     def conflicts(self) -> Iterator[Conflict]:
         """A revision must not move while the config stays the same."""
-        if self.revision in MOVING_REVISIONS:
+        if self.revision in MOVING_REVISIONS and not self.moving_revision:
             yield Conflict(
                 "revision",
                 self.revision,
-                "moves whenever the model is updated: name a commit, a tag or a checkpoint",
+                "moves whenever the model is updated: name a commit, a tag or a checkpoint "
+                "(or set moving_revision: true)",
+                involves=("moving_revision",),
             )
 
     def at(self, checkpoint: str) -> "HubModel":
         """The same model at a training checkpoint, which is a revision of its repository."""
         return self.model_copy(update={"revision": checkpoint})
+
+
+class PackageModel(_Model):
+    """A model inside a package of the Python package registry, at a fixed version."""
+
+    source: Literal["package"]
+    """Kind of source."""
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the package; it is downloaded and unpacked, never installed."""
+    version: Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$", examples=["0.1.2"])]
+    """Version of the package."""
+    file: Annotated[str, Field(pattern=r"^[\w][\w ./-]*\.gguf$", examples=["llm/model.Q4_1.gguf"])]
+    """GGUF file in the package's wheel; it is converted to safetensors once."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Checksum of the wheel."""
+    shape: ModelSizes | None = None
+    """Sizes that `python -m pipeline_lib plan` takes until the model is fetched; else unused."""
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What identifies the model: source, package, version, file and checksum."""
+        return self.params("source", "package", "version", "file", "sha256")
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A package holds one model."""
+        if self.checkpoints:
+            names = list(self.checkpoints)
+            yield Conflict("checkpoints", names, "a package's model has no training checkpoints")
+
+    def at(self, checkpoint: str) -> "PackageModel":
+        """The model itself: `conflicts` refuses checkpoints."""
+        return self
 
 
 class PlantedModel(_Model):
@@ -171,5 +210,7 @@ class PlantedModel(_Model):
 
 
 PLANTED_KEYS = ("noise", "superposition", "decoys", "seed")
-ModelSettings = Annotated[LocalModel | HubModel | PlantedModel, Field(discriminator="source")]
+ModelSettings = Annotated[
+    LocalModel | HubModel | PackageModel | PlantedModel, Field(discriminator="source")
+]
 """One entry under `models`."""

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from pipeline_lib.checkpoints.names import in_training_order
 from pipeline_lib.config.arithmetic import ArithmeticStudy
 from pipeline_lib.config.base import Conflict, Section
-from pipeline_lib.config.models import HubModel, LocalModel, ModelSettings, PlantedModel
+from pipeline_lib.config.models import ModelSettings
 from pipeline_lib.config.problems import did_you_mean
 from pipeline_lib.config.recovery import RecoverySection
 from pipeline_lib.config.training import TrainingSection
@@ -52,7 +52,7 @@ class Config(Section):
             for name in (base, *(f"{base}@{checkpoint}" for checkpoint in model.checkpoints))
         ]
 
-    def model(self, name: str) -> LocalModel | HubModel | PlantedModel:
+    def model(self, name: str) -> ModelSettings:
         """Settings of a model, or of one of its checkpoints (``name@checkpoint``).
 
         Raises ConfigError for a name that is not configured.

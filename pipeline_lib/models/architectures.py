@@ -185,7 +185,7 @@ class GPTJ(Architecture):
     @classmethod
     def shape(cls, config: Mapping[str, Any]) -> ModelShape:
         """Shape from the parsed ``config.json``; a missing key raises KeyError."""
-        d_model = config["n_embd"]
+        d_model, inner = config["n_embd"], config.get("n_inner")
         return ModelShape(
             model_type=config["model_type"],
             n_layers=config["n_layer"],
@@ -193,7 +193,7 @@ class GPTJ(Architecture):
             n_kv_heads=config["n_head"],
             d_head=d_model // config["n_head"],
             d_model=d_model,
-            d_mlp=config.get("n_inner") or 4 * d_model,
+            d_mlp=4 * d_model if inner is None else inner,
             d_vocab=config["vocab_size"],
             n_positions=config.get("n_positions", 1024),
             gated_mlp=False,

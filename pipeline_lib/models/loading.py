@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_utils import PreTrainedModel
@@ -32,6 +32,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+UNEMBEDDING_BIAS = "lm_head.bias"
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def untrained_twin(model: LanguageModel, seed: int) -> LanguageModel:
     The weights are those the architecture's own initialisation draws with this seed.
     """
     device = model.device
-    with torch.random.fork_rng(), _quiet_transformers():
+    with torch.random.fork_rng(), quiet_transformers():
         torch.manual_seed(seed)
         hf = AutoModelForCausalLM.from_config(model.hf.config, dtype=model.dtype)
     hf.to(device).eval().requires_grad_(False)
@@ -202,7 +203,7 @@ def _load_weights(
     folder: Path, dtype: torch.dtype, device_map: str | dict[str, Any] | None
 ) -> PreTrainedModel:
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 str(folder),
                 dtype=dtype,
@@ -221,6 +222,8 @@ def _load_weights(
         ) from error
     hf, info = loaded  # because of output_loading_info
     # transformers fills absent tensors with random numbers and only warns
+    if UNEMBEDDING_BIAS in info["unexpected_keys"]:
+        _add_unembedding_bias(hf, folder)
     absent = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
     if absent:
         raise ModelError(
@@ -232,8 +235,18 @@ def _load_weights(
     return hf
 
 
+def _add_unembedding_bias(hf: PreTrainedModel, folder: Path) -> None:
+    """Some converted models have a bias that their class in transformers lacks."""
+    for file in weight_files(folder):
+        with safe_open(file, framework="pt") as tensors:
+            if UNEMBEDDING_BIAS in tensors.keys():  # noqa: SIM118  (not a mapping)
+                bias = tensors.get_tensor(UNEMBEDDING_BIAS)
+    unembedding = hf.get_submodule("lm_head")
+    unembedding.bias = nn.Parameter(bias.to(unembedding.weight), requires_grad=False)
+
+
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No progress bars or load reports: the library prints nothing, problems become errors."""
     verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()

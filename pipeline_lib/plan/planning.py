@@ -128,7 +128,7 @@ def describe(
         max_number=max_number,
         dtype=model.dtype,
         gpus=model.gpus,
-        is_hub=model.source == "hub",
+        is_fetched=model.source in ("hub", "package"),
         is_planted=model.source == "planted",
         weight_file_bytes=weight_file_bytes,
         study=study,
@@ -141,7 +141,7 @@ def describe(
 
 
 def plan_model(work: Work) -> ModelPlan:
-    """Cost of every stage of one model that has jobs; only hub models are fetched."""
+    """Cost of every stage of one model that has jobs; models that lie here are not fetched."""
     stages = (stage(work) for stage in STAGES)
-    fetched = (s for s in stages if work.is_hub or s.rule != "fetch_model")
+    fetched = (s for s in stages if work.is_fetched or s.rule != "fetch_model")
     return ModelPlan(work, tuple(s for s in fetched if s.jobs))

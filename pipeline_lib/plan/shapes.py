@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline_lib.config import Config, HubModel, LocalModel, PlantedModel
+from pipeline_lib.config import Config, HubModel, LocalModel, PackageModel, PlantedModel
 from pipeline_lib.config.models import ModelSizes
 from pipeline_lib.errors import ModelError, TokenizerError
 from pipeline_lib.models.architectures import ModelShape, read_model_shape
@@ -47,7 +47,9 @@ def from_sizes(sizes: ModelSizes) -> ModelShape:
     return ModelShape(model_type="unknown", n_positions=0, **values)
 
 
-def _folders(settings: LocalModel | HubModel, name: str, root: Path) -> Iterator[Path]:
+def _folders(
+    settings: LocalModel | HubModel | PackageModel, name: str, root: Path
+) -> Iterator[Path]:
     """Where config.json may lie: the model's folder; for a hub's checkpoint also its model's."""
     if isinstance(settings, LocalModel):
         yield root / settings.path
@@ -56,7 +58,7 @@ def _folders(settings: LocalModel | HubModel, name: str, root: Path) -> Iterator
     yield root / "data" / "models" / name.partition("@")[0]
 
 
-def _unknown(settings: LocalModel | HubModel, name: str, root: Path) -> ModelError:
+def _unknown(settings: LocalModel | HubModel | PackageModel, name: str, root: Path) -> ModelError:
     base = name.partition("@")[0]
     if isinstance(settings, LocalModel):
         hint = f"Set models.{base}.path to a folder with a config.json."

@@ -52,7 +52,7 @@ class Work:
     max_number: int
     dtype: str
     gpus: int
-    is_hub: bool
+    is_fetched: bool
     weight_file_bytes: int | None
     """Weights on disk; None where they are not there yet."""
     study: ArithmeticStudy

@@ -13,7 +13,7 @@ def get_model_files(wildcards):
     model = CONFIG.model(wildcards.model)
     if model.source == "planted":
         return [f"data/models/{wildcards.model}/planted.json"]
-    if model.source == "hub":
+    if model.source in ("hub", "package"):
         return [f"data/models/{wildcards.model}/download.json"]
     return sorted(
         str(path)

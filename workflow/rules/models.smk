@@ -1,13 +1,13 @@
-"""Models: fetch those of a hub, build planted ones, and describe every model once.
+"""Models: fetch those of a hub or a package registry, build planted ones, and describe every model once.
 
 inputs: a Hugging Face folder (shipped, local, downloaded or built here)
 outputs: data/models/{model}/manifest.json: source, checksums, shape; what is planted where
-steps: download (hub models only) or build (planted ones), read the config and hash the weights
+steps: download (from a hub or registry) or build (planted ones), read the config and hash the weights
 """
 
 
 rule fetch_model:
-    """Download a model of the hub at its pinned revision."""
+    """Download a model of the hub or of a package, once and for all, as safetensors."""
     output:
         record="<models>/{model}/download.json",
     log:
@@ -17,7 +17,7 @@ rule fetch_model:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
+        mem_mb=3000,
         runtime=240,
     params:
         source=get_model_source,

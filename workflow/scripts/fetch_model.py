@@ -4,13 +4,11 @@ from pathlib import Path
 
 from pipeline_lib import store
 from pipeline_lib.logs import job
-from pipeline_lib.models.download import download_model
+from pipeline_lib.models.download import fetch_model
 from pipeline_lib.models.files import weight_files
 
 with job(snakemake.log[0]):
     source = snakemake.params.source
-    folder = download_model(
-        source["repo"], source["revision"], Path(snakemake.output.record).parent
-    )
+    folder = fetch_model(source, Path(snakemake.output.record).parent)
     files = {path.name: path.stat().st_size for path in weight_files(folder)}
     store.write_json(snakemake.output.record, {**source, "files": files})
