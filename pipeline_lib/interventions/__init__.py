@@ -14,6 +14,7 @@ from pipeline_lib.interventions.attribute import (
     attribute_neurons,
     iter_attribution,
 )
+from pipeline_lib.interventions.candidates import candidate_logits, patch_candidates
 from pipeline_lib.interventions.capture import (
     Activations,
     capture,
@@ -48,6 +49,7 @@ __all__ = [
     "attention_patterns",
     "attribute",
     "attribute_neurons",
+    "candidate_logits",
     "capture",
     "iter_attention",
     "iter_attribution",
@@ -55,6 +57,7 @@ __all__ = [
     "key_logits",
     "mean_activations",
     "ov_logits",
+    "patch_candidates",
     "patch_components",
     "patch_everything",
     "patch_log_probs",

@@ -49,6 +49,16 @@ class Readout:
             largest = top
         return (chosen.double() - largest.double() - total.double().log()).T.cpu()
 
+    def token_logits(
+        self, resid: Float[Tensor, "row d_model"], token_ids: Int64[Tensor, "row answer"]
+    ) -> Float64[Tensor, "row answer"]:
+        """Logits (on the CPU) of some tokens of each row; nothing else is unembedded."""
+        normed = self.norm(resid).to(self.device).to(self.dtype)
+        ids = token_ids.to(self.device)
+        logits = torch.einsum("rd,rad->ra", normed, self.weight[ids].to(self.dtype))
+        bias: Tensor | None = getattr(self.unembedding, "bias", None)
+        return (logits if bias is None else logits + bias[ids]).double().cpu()
+
     @property
     def weight(self) -> Float[Tensor, "vocab d_model"]:
         """The unembedding's matrix."""

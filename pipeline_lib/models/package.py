@@ -52,9 +52,7 @@ def _download(package: str, version: str, folder: Path) -> Path:
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--dest", str(folder), wanted]
     try:
         # the arguments are checked by the configuration, and no shell reads them
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=SECONDS
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
         reason = (done.stderr.strip().splitlines() or ["no wheel was downloaded"])[-1]
     except subprocess.TimeoutExpired:
         reason = f"nothing after {SECONDS} s"
