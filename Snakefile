@@ -21,6 +21,10 @@ include: "workflow/rules/outputs.smk"
 pathvars:
     models="data/models",
     arithmetic="data/arithmetic",
+    bayes="data/bayes",
+    induction="data/induction",
+    odd_one_out="data/odd_one_out",
+    power="data/power",
     training="data/training",
     figures="figs",
 
@@ -69,13 +73,14 @@ include: "workflow/rules/figures_models.smk"
 include: "workflow/rules/findings.smk"
 include: "workflow/rules/browse.smk"
 include: "workflow/rules/planted.smk"
+include: "workflow/rules/sisters.smk"
 
 
 rule all:
     """All figures and tables of every enabled study."""
     default_target: True
     input:
-        get_all_figures,
+        get_enabled_targets,
 
 
 rule arithmetic:

@@ -30,12 +30,11 @@ def check_workspace(config: Config, folder: Path) -> None:
 
 
 def _studied_models(config: Config) -> list[str]:
-    """Models of the study and the checkpoints beside them, each once."""
-    if not config.arithmetic.enabled:
-        return []
-    models = config.arithmetic.models
+    """Models of the studies and the checkpoints beside them, each once."""
+    models = list(config.arithmetic.models) if config.arithmetic.enabled else []
     beside = [f"{name}@{step}" for name in models for step in config.checkpoints_of(name)]
-    return list(dict.fromkeys([*models, *beside]))
+    others = [name for study in config.enabled_sisters() for name in config.study(study).models]
+    return list(dict.fromkeys([*models, *beside, *others]))
 
 
 def _folder_problems(folder: Path) -> Iterator[BagpipeError]:

@@ -14,6 +14,7 @@ from pipeline_lib.config.base import (
     Count,
     CountOrZero,
     Items,
+    ModelName,
     NonEmpty,
     OperatorName,
     OrderedItems,
@@ -28,10 +29,6 @@ from pipeline_lib.config.knockouts import CheckpointsSection, KnockoutsSection
 from pipeline_lib.config.rivals import RivalsSection
 
 HeadName = Annotated[str, Field(pattern=r"^L\d{1,4}H\d{1,4}$", examples=["L15H13"])]
-ModelName = Annotated[
-    str,
-    Field(pattern=r"^[a-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._-]+)?$", examples=["tiny-arith@step65"]),
-]
 
 
 class PromptsSection(Section):

@@ -16,6 +16,10 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 CountOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+ModelName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._-]+)?$", examples=["tiny-arith@step65"]),
+]
 
 T = TypeVar("T")
 

@@ -10,13 +10,21 @@ from pydantic import Field, PrivateAttr
 from pipeline_lib.checkpoints.names import in_training_order
 from pipeline_lib.config.arithmetic import ArithmeticStudy
 from pipeline_lib.config.base import Conflict, Section
+from pipeline_lib.config.bayes import BayesStudy
+from pipeline_lib.config.induction import InductionStudy
 from pipeline_lib.config.models import ModelSettings
+from pipeline_lib.config.odd_one_out import OddOneOutStudy
+from pipeline_lib.config.power import PowerStudy
 from pipeline_lib.config.problems import did_you_mean
 from pipeline_lib.config.recovery import RecoverySection
+from pipeline_lib.config.study import StudySection
 from pipeline_lib.config.training import TrainingSection
 from pipeline_lib.errors import ConfigError
 
 BaseName = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._-]*$", examples=["tiny-arith"])]
+
+SISTERS = ("bayes", "induction", "odd_one_out", "power")
+"""Studies beside arithmetic, each a section and a target of this name."""
 
 
 class Config(Section):
@@ -27,6 +35,10 @@ class Config(Section):
     models: dict[BaseName, ModelSettings]
     """The models that studies can name."""
     arithmetic: ArithmeticStudy
+    bayes: BayesStudy = BayesStudy()
+    induction: InductionStudy = InductionStudy()
+    odd_one_out: OddOneOutStudy = OddOneOutStudy()
+    power: PowerStudy = PowerStudy()
     training: TrainingSection = TrainingSection()
     recovery: RecoverySection = RecoverySection()
 
@@ -35,14 +47,24 @@ class Config(Section):
     def conflicts(self) -> Iterator[Conflict]:
         """Studies may only name configured models."""
         known = self.all_model_names()
-        for name in self.arithmetic.models:
-            if name not in known:
-                yield Conflict(
-                    "arithmetic.models",
-                    name,
-                    f"is not a configured model{did_you_mean(name, known)}",
-                    involves=("models", f"models.{name.partition('@')[0]}"),
-                )
+        for study in ("arithmetic", *SISTERS):
+            for name in self.study(study).models:
+                if name not in known:
+                    yield Conflict(
+                        f"{study}.models",
+                        name,
+                        f"is not a configured model{did_you_mean(name, known)}",
+                        involves=("models", f"models.{name.partition('@')[0]}"),
+                    )
+
+    def study(self, name: str) -> ArithmeticStudy | StudySection:
+        """The settings of a study by its name: arithmetic, or one of `SISTERS`."""
+        study: ArithmeticStudy | StudySection = getattr(self, name)
+        return study
+
+    def enabled_sisters(self) -> list[str]:
+        """Studies beside arithmetic that the target `all` draws."""
+        return [name for name in SISTERS if self.study(name).enabled]
 
     def all_model_names(self) -> list[str]:
         """Names of the models, each followed by its checkpoints as ``name@checkpoint``."""

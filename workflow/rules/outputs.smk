@@ -115,10 +115,16 @@ def get_figures_of(model):
 
 
 def write_report():
-    """After a run of everything: Snakemake's report, and a word on where things are."""
-    if not set(workflow.dag_settings.targets) <= {"all", "arithmetic"}:
+    """After a run of whole studies: Snakemake's report, and a word on where things are."""
+    wanted = set(workflow.dag_settings.targets) or {"all"}
+    if not wanted <= {"all", "arithmetic", *SISTERS}:
         return
-    paths = [Path(workflow.pathvars.apply(path)) for path in get_all_figures(None)]
+    made = [get_study_targets(study) for study in SISTERS if study in wanted]
+    if "all" in wanted:
+        made.append(get_enabled_targets(None))
+    elif "arithmetic" in wanted:
+        made.append(get_all_figures(None))
+    paths = [Path(workflow.pathvars.apply(path)) for part in made for path in part]
     if not paths:
         return
     folders = sorted({str(path.parent) for path in paths if path.suffix == ".pdf"})
