@@ -51,7 +51,7 @@ def write_power_sweep(path: str | Path, sweep: StoredSweep, provenance: Mapping[
     }
     for name in ("base", "source"):
         arrays[name] = store.Array(getattr(sweep, name), ("pair",), "nat")
-    coords = {
+    coords: dict[str, Any] = {
         "pair": np.array(sweep.lines, dtype=np.int64),
         "layer": np.array(sweep.layers, dtype=np.int64),
         "component": sweep.components,

@@ -55,7 +55,7 @@ class PowerStudy(StudySection):
     """Line of the pair in the heat maps of one pair; auto: the one whose runs differ most."""
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A path stays inside the project unless said otherwise; answers have variants of their own."""
+        """The path stays in the project unless said otherwise; no variant is of both answers."""
         yield from super().conflicts()
         path = PurePath(self.pairs or "")
         leaves = path.is_absolute() or ".." in path.parts or str(path).startswith("~")

@@ -63,9 +63,7 @@ def answer(
     return ratio, mass
 
 
-def measure_floor(
-    model: LanguageModel, prompts: Sequence[TextPrompt], answers: Answers
-) -> float:
+def measure_floor(model: LanguageModel, prompts: Sequence[TextPrompt], answers: Answers) -> float:
     """Noise floor of the log-ratio on some prompts of the most common lengths (nats)."""
     groups = sorted(by_length(prompts).values(), key=len, reverse=True)
     found, left = [0.0], NOISE_PROMPTS
@@ -109,4 +107,3 @@ def token_rows(model: LanguageModel, prompts: Sequence[PairPrompts]) -> pd.DataF
         for token, region in zip(tokens, regions_of(tokens), strict=True):
             rows.append((pair.line, token.place, token.source, token.base, region))
     return pd.DataFrame(rows, columns=TOKEN_COLUMNS)
-

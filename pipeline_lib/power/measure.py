@@ -1,4 +1,4 @@
-"""The measure, log P(TRUE) - log P(FALSE), and whether a model tells the sentences of pairs apart."""
+"""The measure, log P(TRUE) - log P(FALSE), and whether a model tells the sentences apart."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ STATUS = ("swept", "wrong_way", "within_noise", "unequal_length")
 def log_ratio(
     logits: Float64[np.ndarray, "*cell candidate"], n_true: int
 ) -> Float64[np.ndarray, "*cell"]:
-    """log P(TRUE) - log P(FALSE) in nats, each summed over its variants.
+    """Log P(TRUE) - log P(FALSE) in nats, each summed over its variants.
 
     The first ``n_true`` candidates are the variants of TRUE, the others those of FALSE.
     """
@@ -58,7 +58,7 @@ class Row:
 
 
 def baselines(pairs: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Whether a model tells the sentences apart: means with bootstrap intervals, shares with Wilson's.
+    """Whether a model tells the sentences apart: means and shares with 95 % intervals.
 
     ``pairs`` has source, base, source_mass and base_mass. Rows: mean log-ratio of either run and
     their difference (nats), share of pairs in the right order, of sources answered TRUE and of

@@ -73,14 +73,16 @@ def read_pair_prompts(
         texts[run] = read_prompts(tokenizer, [text for text, _ in asked])
         starts[run] = [start for _, start in asked]
     found = []
-    for i, row in enumerate(pairs.itertuples(index=False)):
+    for i, row in enumerate(pairs.to_dict("records")):
         spans = {
-            run: texts[run][i].tokens_of(starts[run][i], starts[run][i] + len(getattr(row, column)))
+            run: texts[run][i].tokens_of(starts[run][i], starts[run][i] + len(row[column]))
             for run, column in SENTENCES.items()
         }
         source, base = texts["source"][i], texts["base"][i]
-        entity = _entity(base, starts["base"][i], str(row.name), str(row.no_power))
-        found.append(PairPrompts(row.line, source, base, spans["source"], spans["base"], entity))
+        entity = _entity(base, starts["base"][i], row["name"], row["no_power"])
+        found.append(
+            PairPrompts(int(row["line"]), source, base, spans["source"], spans["base"], entity)
+        )
     return found
 
 

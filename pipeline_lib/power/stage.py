@@ -31,7 +31,8 @@ def run_sweep(
     *,
     part: Part,
     question: str,
-    variants: tuple[Sequence[str], Sequence[str]],
+    true_variants: Sequence[str],
+    false_variants: Sequence[str],
     noise: float,
     n_pairs: int,
     shown: int | str,
@@ -46,7 +47,7 @@ def run_sweep(
     lines = choose_pairs(pairs, n_pairs, shown, seed)
     chosen = pairs.set_index("line").loc[lines].reset_index()
     prompts = read_pair_prompts(model.tokenizer, chosen, question)
-    found = sweep_pairs(model, prompts, Answers.of(model, *variants), part)
+    found = sweep_pairs(model, prompts, Answers.of(model, true_variants, false_variants), part)
     source = chosen["source"].to_numpy("float64")
     stored = StoredSweep(
         found.lines,

@@ -7,13 +7,14 @@ left padding with a mask would give, exactly.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 
 from pipeline_lib.interventions import Activations, capture
+from pipeline_lib.interventions.hooks import Site
 from pipeline_lib.interventions.patches import known_zero
 from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
@@ -23,7 +24,8 @@ from pipeline_lib.stimuli.text import token_table
 from pipeline_lib.sweeps import Grid, sweep, sweep_cost
 
 Part = Literal["residual", "mlp", "heads"]
-SITES = {"residual": "resid_post", "mlp": "mlp_post", "heads": "z"}
+PARTS: tuple[Part, ...] = get_args(Part)
+SITES: dict[Part, Site] = {"residual": "resid_post", "mlp": "mlp_post", "heads": "z"}
 
 
 @dataclass(frozen=True)

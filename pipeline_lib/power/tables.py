@@ -18,7 +18,7 @@ def region_names(
     tokens: pd.DataFrame, lines: Sequence[int], places: Sequence[int]
 ) -> list[list[str]]:
     """Region of each place of each pair, "" where it has no such token."""
-    named = {(row.line, row.place): str(row.region) for row in tokens.itertuples(index=False)}
+    named = tokens.set_index(["line", "place"])["region"].to_dict()
     return [[named.get((line, place), "") for place in places] for line in lines]
 
 
@@ -57,7 +57,9 @@ def region_table(
 
 
 def _recovery(
-    toward: Float64[np.ndarray, " pair"], gap: Float64[np.ndarray, " pair"], rng: np.random.Generator
+    toward: Float64[np.ndarray, " pair"],
+    gap: Float64[np.ndarray, " pair"],
+    rng: np.random.Generator,
 ) -> tuple[float, float, float]:
     there = np.isfinite(toward)
     if not there.any():

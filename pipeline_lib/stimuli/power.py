@@ -29,11 +29,11 @@ MOST_LISTED = 10
 
 
 def read_pairs(path: str | Path | None = None) -> pd.DataFrame:
-    """The pairs of a TSV (the shipped one by default): line, name, power, no_power, further columns.
+    """The pairs of a TSV (by default the shipped one): line, name, power, no_power, others.
 
-    ``line`` is the line in the file. Blank lines are skipped, cells stripped. Raises PromptError for
-    a file that cannot be read or has no pairs, columns that are missing or there twice, and rows
-    with empty cells, equal sentences or a name that does not occur in them (naming the lines).
+    ``line`` is the line in the file. Blank lines are skipped, cells stripped. Raises PromptError
+    for a file that cannot be read or has no pairs, columns that are missing or there twice, and
+    rows with empty cells, equal sentences or a name that does not occur in them (naming the lines).
     """
     path = SHIPPED if path is None else Path(path)
     lines = {n: text for n, text in enumerate(_text(path).splitlines(), start=1) if text.strip()}

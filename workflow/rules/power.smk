@@ -16,9 +16,14 @@ def get_own_power_pairs(wildcards):
     return [CONFIG.power.pairs] if CONFIG.power.pairs else []
 
 
+def get_power_question(wildcards):
+    """The question and the answers that count; a function, for fields in braces are no wildcards."""
+    return get_study_settings("power", "question", "true_variants", "false_variants")
+
+
 def get_number_of_power_pairs(wildcards):
     """Most pairs that the sweep of the wildcard's part goes through."""
-    return CONFIG.power.params(f"n_pairs.{wildcards.part}")
+    return getattr(CONFIG.power.n_pairs, wildcards.part)
 
 
 rule power_pairs:
@@ -44,7 +49,7 @@ rule power_pairs:
     params:
         model=get_model_settings,
         shipped=digest(),
-        **get_study_settings("power", "question", "true_variants", "false_variants"),
+        asked=get_power_question,
         status=get_study_settings("power", "alignment", "swept"),
         seed=CONFIG.power.seed,
         code=get_code("power_pairs"),
@@ -79,7 +84,7 @@ rule power_sweep:
         gpu=get_gpus,
     params:
         model=get_model_settings,
-        **get_study_settings("power", "question", "true_variants", "false_variants"),
+        asked=get_power_question,
         n_pairs=get_number_of_power_pairs,
         shown_pair=CONFIG.power.shown_pair,
         seed=CONFIG.power.seed,

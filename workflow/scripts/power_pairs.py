@@ -10,10 +10,11 @@ from pipeline_lib.stimuli.power import read_pairs
 
 with job(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
+    asked = params.asked
     pairs = read_pairs(*snakemake.input.pairs)
     model = open_model(snakemake.input.manifest, **params.model)
-    answers = Answers.of(model, params.true_variants, params.false_variants)
-    prompts = read_pair_prompts(model.tokenizer, pairs, params.question)
+    answers = Answers.of(model, asked["true_variants"], asked["false_variants"])
+    prompts = read_pair_prompts(model.tokenizer, pairs, asked["question"])
     table, floor = pair_table(model, pairs, prompts, answers, params.status)
     store.write_table(output.pairs, table)
     store.write_table(output.tokens, token_rows(model, prompts))
