@@ -23,13 +23,13 @@ Variants = Annotated[Items[Annotated[str, Field(min_length=1)]], NonEmpty]
 
 
 class SweptPairs(Section):
-    """Most pairs that each sweep goes through; fewer pairs of larger parts take as long."""
+    """Most pairs that each sweep goes through: a layer has one residual and one MLP, but many heads."""
 
     residual: Count = 100
     """Pairs in which the residual is patched at every layer and token."""
-    mlp: Count = 40
+    mlp: Count = 100
     """Pairs in which every MLP is patched at every token."""
-    heads: Count = 12
+    heads: Count = 24
     """Pairs in which every head is patched at every token."""
 
 

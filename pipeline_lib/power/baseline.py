@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from pipeline_lib.interventions import capture
+from pipeline_lib.interventions import candidate_logits, capture
 from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.power.measure import log_ratio, status_of
@@ -63,17 +63,29 @@ def answer(
     return ratio, mass
 
 
-def measure_floor(model: LanguageModel, prompts: Sequence[TextPrompt], answers: Answers) -> float:
-    """Noise floor of the log-ratio on some prompts of the most common lengths (nats)."""
+def measure_floor(
+    model: LanguageModel,
+    prompts: Sequence[TextPrompt],
+    found: Float64[np.ndarray, " prompt"],
+    answers: Answers,
+) -> float:
+    """Noise floor of the log-ratio (nats) on some prompts of the most common lengths.
+
+    The largest difference between prompts run together and one by one, and between the engine that
+    patches and the model's own forward pass, which gave ``found``.
+    """
     groups = sorted(by_length(prompts).values(), key=len, reverse=True)
-    found, left = [0.0], NOISE_PROMPTS
-    for rows in groups:
-        tokens = token_table([prompts[i] for i in rows[:left]])
-        found.append(noise_floor(model, tokens, answers.of_prompts(len(tokens)), answers.measure))
-        left -= len(tokens)
-        if left <= 0:
+    differences, left = [0.0], NOISE_PROMPTS
+    for group in groups:
+        rows = group[:left]
+        tokens, ids = token_table([prompts[i] for i in rows]), answers.of_prompts(len(rows))
+        differences.append(noise_floor(model, tokens, ids, answers.measure))
+        engine = answers.measure(candidate_logits(model, tokens, ids).numpy())
+        differences.append(float(np.abs(engine - found[rows]).max()))
+        left -= len(rows)
+        if not left:
             break
-    return max(found)
+    return max(differences)
 
 
 def pair_table(
@@ -89,11 +101,11 @@ def pair_table(
     infinite logits.
     """
     both = {"source": [p.source for p in prompts], "base": [p.base for p in prompts]}
-    floor = measure_floor(model, both["base"], answers)
     found = {}
     for run, texts in both.items():
         found[run], found[f"{run}_mass"] = answer(model, texts, answers)
         found[f"{run}_tokens"] = np.array([len(text) for text in texts])
+    floor = measure_floor(model, both["base"], found["base"], answers)
     taken = {name: f"{name}_given" for name in [*found, "status"] if name in pairs}
     table = pairs.rename(columns=taken).assign(**found)
     return table.assign(status=status_of(table, floor, **settings)), floor

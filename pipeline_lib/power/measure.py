@@ -22,7 +22,8 @@ def log_ratio(
     The first ``n_true`` candidates are the variants of TRUE, the others those of FALSE.
     """
     true, false = logits[..., :n_true], logits[..., n_true:]
-    return np.asarray(np.logaddexp.reduce(true, axis=-1) - np.logaddexp.reduce(false, axis=-1))
+    with np.errstate(invalid="ignore"):  # places that a pair lacks are NaN
+        return np.asarray(np.logaddexp.reduce(true, axis=-1) - np.logaddexp.reduce(false, axis=-1))
 
 
 def status_of(pairs: pd.DataFrame, floor: float, *, alignment: str, swept: str) -> list[str]:
