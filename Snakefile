@@ -75,6 +75,7 @@ include: "workflow/rules/browse.smk"
 include: "workflow/rules/planted.smk"
 include: "workflow/rules/sisters.smk"
 include: "workflow/rules/power.smk"
+include: "workflow/rules/power_figures.smk"
 
 
 rule all:

@@ -23,7 +23,7 @@ Variants = Annotated[Items[Annotated[str, Field(min_length=1)]], NonEmpty]
 
 
 class SweptPairs(Section):
-    """Most pairs that each sweep goes through: a layer has one residual and one MLP, but many heads."""
+    """Most pairs that each sweep goes through; heads are many, so theirs are fewer."""
 
     residual: Count = 100
     """Pairs in which the residual is patched at every layer and token."""

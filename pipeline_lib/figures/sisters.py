@@ -19,5 +19,18 @@ SISTERS = {
     "bayes": Catalogue("Bayes", ()),
     "induction": Catalogue("Induction drift", ()),
     "odd_one_out": Catalogue("Odd one out", ()),
-    "power": Catalogue("Power", ()),
+    "power": Catalogue(
+        "Power",
+        (
+            "table_baselines",
+            "told_apart",
+            "pair_residual",
+            "regions_residual",
+            "pair_mlp",
+            "regions_mlp",
+            "pair_heads",
+            "regions_heads",
+        ),
+        ("findings.md",),
+    ),
 }

@@ -21,7 +21,7 @@ class SweepDone:
 
     sweep: StoredSweep
     regions: pd.DataFrame
-    cost: dict[str, float]
+    cost: dict[str, int | float]
 
 
 def run_sweep(

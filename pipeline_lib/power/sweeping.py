@@ -42,7 +42,7 @@ class PowerSweep:
     places: list[int]
     base: Float64[np.ndarray, " pair"]
     after: Float64[np.ndarray, "pair layer component token"]
-    cost: dict[str, float]
+    cost: dict[str, int | float]
 
     @property
     def effect(self) -> Float64[np.ndarray, "pair layer component token"]:
@@ -139,7 +139,7 @@ def _runs(
 
 def _cost(
     model: LanguageModel, tokens: torch.Tensor, source: Activations, grid: Grid, skip_known: bool
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """Token-layers that the engine runs, and those of one whole forward pass for every cell."""
     patches = grid.patches()
     known = known_zero(model, patches, tokens, source.tokens) & skip_known
@@ -153,7 +153,7 @@ def _cost(
     }
 
 
-def _total(costs: Sequence[dict[str, float]]) -> dict[str, float]:
+def _total(costs: Sequence[dict[str, int | float]]) -> dict[str, int | float]:
     names = ("patches", "known", "token_layers", "loop_token_layers")
     total = {name: sum(cost[name] for cost in costs) for name in names}
     ran = total["token_layers"]
