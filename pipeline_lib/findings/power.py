@@ -21,9 +21,9 @@ from pipeline_lib.findings.words import (
 
 PARTS = {"residual": "residual", "mlp": "MLP", "heads": "head"}
 REGIONS = {
-    "entity": "the entity",
+    "entity": "the entity after them",
     "differing": "the differing words",
-    "after": "what follows",
+    "after": "others after them",
     "last": "the last token",
 }
 """Regions in which a patch can do anything: before the first difference it is exactly 0."""

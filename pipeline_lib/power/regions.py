@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float64
 
 REGIONS = ("before", "entity", "differing", "after", "last")
-"""Each token swept is in one: the last token of the prompt; else a token that differs between the
-runs; else a token of the entity; else a token before the first that differs; else after it."""
+"""Each token swept is in one: the last token of the prompt; else a token before the first that
+differs between the runs (whose patches change nothing); else one that differs; else a token of the
+entity; else one after the first that differs."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,17 @@ def regions_of(tokens: Sequence[Token]) -> list[str]:
     """Region of each token of a pair, which are in their order."""
     differs = [not token.is_same for token in tokens]
     first = differs.index(True) if any(differs) else len(tokens)
-    return [_region(token, i < first) for i, token in enumerate(tokens)]
+    return [_region(token, is_before=i < first) for i, token in enumerate(tokens)]
 
 
-def _region(token: Token, is_before: bool) -> str:
+def _region(token: Token, *, is_before: bool) -> str:
     if token.place == -1:
         return "last"
+    if is_before:
+        return "before"
     if not token.is_same:
         return "differing"
-    if token.is_entity:
-        return "entity"
-    return "before" if is_before else "after"
+    return "entity" if token.is_entity else "after"
 
 
 def by_region(

@@ -22,6 +22,7 @@ from pipeline_lib.figures.style import (
     style,
 )
 from pipeline_lib.figures.sweep_map import spaced
+from pipeline_lib.findings.words import decimal
 
 TOKENS = ["line", "place", "source", "base", "region"]
 NOTHING = "no pair was swept: see the table of baselines"
@@ -79,8 +80,8 @@ def draw(
         _name(axes, tokens, labels)
         axes.set_ylabel("head" if most_rows else "layer")
         axes.set_title(
-            f"into: {sentences['no_power']}  ({sweep.base[0]:+.3f} nats)\n"
-            f"from: {sentences['power']}  ({sweep.source[0]:+.3f} nats)"
+            f"into: {sentences['no_power']}  ({decimal(sweep.base[0], 3)} nats)\n"
+            f"from: {sentences['power']}  ({decimal(sweep.source[0], 3)} nats)"
         )
         return figure
 

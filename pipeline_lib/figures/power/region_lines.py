@@ -12,9 +12,9 @@ from pipeline_lib.figures.style import NEUTRAL, PAGE, Drawn, message_figure, new
 
 REGIONS = {
     "before": (NEUTRAL, ":", "before the first difference"),
-    "entity": ("#009E73", "-.", "entity"),
+    "entity": ("#009E73", "-.", "entity after it"),
     "differing": ("#D55E00", "-", "differing words"),
-    "after": ("#0072B2", "--", "after"),
+    "after": ("#0072B2", "--", "others after it"),
     "last": ("black", "-", "last token"),
 }
 COLUMNS = ["layer", "component", "position", "effect", "low", "high", "n"]
@@ -60,5 +60,6 @@ def _line(axes: Axes, rows: pd.DataFrame, region: str, columns: list[str]) -> No
 def _layer_ticks(axes: Axes, layers: list[int]) -> None:
     numbers = [layer for layer in layers if layer >= 0]
     ticks = numbers[:: max(1, -(-len(numbers) // 6))]
-    ticks = [layer for layer in layers if layer < 0] + ticks
+    if layers[0] < 0:  # "emb." takes the place of layer 0 beside it
+        ticks = [layers[0], *ticks[1:]]
     axes.set_xticks(ticks, ["emb." if layer < 0 else str(layer) for layer in ticks])

@@ -29,7 +29,9 @@ def make(inputs: dict[str, Any], settings: dict[str, Any]) -> Drawn:
     table = table.set_index("measure").loc[list(ROWS)].reset_index()
     cells = pd.DataFrame([_cells(row) for row in table.to_dict("records")])
     with style():
-        return Drawn(table_figure(cells, right=["value", "95 % interval", "pairs"]), table)
+        return Drawn(
+            table_figure(cells, width=5.0, right=["value", "95 % interval", "pairs"]), table
+        )
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:

@@ -2,7 +2,6 @@ import numpy as np
 
 from pipeline_lib.power.regions import REGIONS, Token, by_region, regions_of
 
-
 NAMES = ["Marta", "Anton", "Mirko", "Farid", "Darko", "Clara"]
 
 
@@ -27,7 +26,7 @@ def test_the_entity_is_that_of_the_sentence_not_of_the_question(model, prompts):
 
 def test_every_token_is_in_one_region(model, prompts):
     named = [regions_of(pair.tokens(model.tokenizer)) for pair in prompts]
-    assert named[0] == ["entity", "differing", *["after"] * 7, "last"]
+    assert named[0] == ["before", "differing", *["after"] * 7, "last"]
     assert named[2] == [
         "before", "before", "differing", "entity", *["after"] * 5, "last",
     ]  # fmt: skip
@@ -46,7 +45,7 @@ def test_unequal_lengths_are_aligned_from_the_right(model, unequal):
 
 def test_pairs_of_the_same_tokens_have_no_token_after_the_first_difference():
     tokens = [Token(p, "a", "a", True, p == -3) for p in (-3, -2, -1)]
-    assert regions_of(tokens) == ["entity", "before", "last"]
+    assert regions_of(tokens) == ["before", "before", "last"]
 
 
 def test_a_region_has_the_mean_of_its_tokens():
