@@ -70,12 +70,12 @@ rule power_sweep:
         sweep="<power>/{model}/sweeps/{part}.h5",
         regions="<power>/{model}/sweeps/{part}_regions.csv",
         cost="<power>/{model}/sweeps/{part}_cost.json",
-    wildcard_constraints:
-        part="|".join(POWER_PARTS),
     log:
         "logs/power_sweep/{model}/{part}.log",
     benchmark:
         "logs/benchmarks/power_sweep/{model}/{part}.tsv"
+    wildcard_constraints:
+        part="|".join(POWER_PARTS),
     conda:
         "../../environment.yml"
     resources:

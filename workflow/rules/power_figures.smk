@@ -10,8 +10,8 @@ def get_power_figure_code(kind):
     """Params function: code of the figure of the wildcard's part of the model."""
 
     def code(wildcards):
-        module = f"pipeline_lib.figures.power.{kind}_{wildcards.part}"
-        return get_code("draw_sister_figure", module)
+        figure = f"pipeline_lib.figures.power.{kind}_{wildcards.part}"
+        return get_code("draw_sister_figure", figure)
 
     return code
 
@@ -73,10 +73,10 @@ rule power_pair:
         pairs="<power>/{model}/pairs.csv",
     output:
         **get_study_figure("power", "pair_{part}", "One pair, {part}", "pair"),
-    wildcard_constraints:
-        part="|".join(POWER_PARTS),
     log:
         "logs/figures/power/{model}/pair_{part}.log",
+    wildcard_constraints:
+        part="|".join(POWER_PARTS),
     conda:
         "../../environment.yml"
     resources:
@@ -98,10 +98,10 @@ rule power_regions:
         regions="<power>/{model}/sweeps/{part}_regions.csv",
     output:
         **get_study_figure("power", "regions_{part}", "By region, {part}", "regions"),
-    wildcard_constraints:
-        part="|".join(POWER_PARTS),
     log:
         "logs/figures/power/{model}/regions_{part}.log",
+    wildcard_constraints:
+        part="|".join(POWER_PARTS),
     conda:
         "../../environment.yml"
     resources:
@@ -122,9 +122,7 @@ rule write_power_findings:
     input:
         baselines="<power>/{model}/baselines.csv",
         summary="<power>/{model}/summary.json",
-        regions=expand(
-            "<power>/{{model}}/sweeps/{part}_regions.csv", part=POWER_PARTS
-        ),
+        regions=expand("<power>/{{model}}/sweeps/{part}_regions.csv", part=POWER_PARTS),
         costs=expand("<power>/{{model}}/sweeps/{part}_cost.json", part=POWER_PARTS),
     output:
         page="<figures>/power/{model}/findings.md",
