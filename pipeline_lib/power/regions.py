@@ -48,12 +48,11 @@ def by_region(
 
     ``regions`` names each token's region, "" where the pair has no such token.
     """
-    named = np.array([list(row) for row in regions], dtype=object).reshape(len(values), -1)
     shape = (len(values), len(REGIONS), *values.shape[1:3])
     found = np.full(shape, np.nan)
-    for pair in range(len(values)):
+    for pair, names in enumerate(regions):
         for place, region in enumerate(REGIONS):
-            chosen = named[pair] == region
-            if chosen.any():
+            chosen = [token for token, name in enumerate(names) if name == region]
+            if chosen:
                 found[pair, place] = values[pair][..., chosen].mean(axis=-1)
     return found
