@@ -1,4 +1,4 @@
-"""A tiny random model whose tokenizer has every word of the study power's pairs as one token."""
+"""Tiny random models whose tokens are words, such as those of the study power's pairs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,9 +13,9 @@ N_LAYERS, N_HEADS = 3, 4
 WORD = r" ?\w+| ?[^\w\s]"
 
 
-def word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+def word_tokenizer(texts: Iterable[str], pattern: str = WORD) -> PreTrainedTokenizerFast:
     """Words with the space in front of them, and their characters' offsets; others are unknown."""
-    split = pre_tokenizers.Split(Regex(WORD), behavior="isolated")
+    split = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
     words = {piece for text in texts for piece, _ in split.pre_tokenize_str(text)}
     vocab = {word: i for i, word in enumerate(["<unk>", *sorted(words)])}
     made = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
@@ -23,14 +23,11 @@ def word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", bos_token=None)
 
 
-def save_power_stand_in(folder: Path, seed: int = 0) -> Path:
-    """Save the model and its tokenizer."""
-    pairs = read_pairs()
-    sentences = [f" {text}" for name in ("power", "no_power") for text in pairs[name]]
-    names = [f" {name} {name}" for name in pairs["name"]]
-    single = [" True", "True", " False", "False"]
-    assert set(single) <= {*TRUE_VARIANTS, *FALSE_VARIANTS}
-    tokenizer = word_tokenizer([QUESTION, *sentences, *names, *single])
+def save_model_of_words(
+    folder: Path, texts: Iterable[str], *, pattern: str = WORD, seed: int = 0
+) -> Path:
+    """Save a random model whose tokens are the words of some texts, and its tokenizer."""
+    tokenizer = word_tokenizer(texts, pattern)
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -47,3 +44,13 @@ def save_power_stand_in(folder: Path, seed: int = 0) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def save_power_stand_in(folder: Path) -> Path:
+    """Save a model whose tokens are the words of the shipped pairs."""
+    pairs = read_pairs()
+    sentences = [f" {text}" for name in ("power", "no_power") for text in pairs[name]]
+    names = [f" {name} {name}" for name in pairs["name"]]
+    single = [" True", "True", " False", "False"]
+    assert set(single) <= {*TRUE_VARIANTS, *FALSE_VARIANTS}
+    return save_model_of_words(folder, [QUESTION, *sentences, *names, *single])

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline_lib.artifacts.power import read_power_sweep
 from pipeline_lib.figures.sisters import SISTERS
-from pipeline_lib.stimuli.power import QUESTION, read_pairs
+from pipeline_lib.stimuli.power import read_pairs
 from tests.power_stand_in import N_HEADS, N_LAYERS, save_power_stand_in
 from tests.project import copy_project, planned, said, snakemake
 
@@ -105,9 +105,7 @@ def test_a_finished_study_is_up_to_date(project):
     ("change", "stale"),
     [
         ({"n_pairs": {**SIZES, "mlp": 3}}, SWEPT),
-        ({"shown_pair": 4}, SWEPT),
         ({"swept": "ordered"}, EVERYTHING),
-        ({"question": QUESTION + " "}, EVERYTHING),
         ({"dpi": 60}, DRAWN),
     ],
 )
@@ -126,12 +124,6 @@ def test_a_name_that_does_not_occur_is_found_before_any_job(project):
     result = snakemake(project, "power", "--dry-run", configs=configure(project, pairs=name))
     assert result.returncode != 0
     assert "line 8: 'Zed' does not occur in no_power" in said(result)
-
-
-def test_a_table_outside_the_project_has_to_be_allowed(project):
-    result = snakemake(project, "power", "-n", configs=configure(project, pairs="../x.tsv"))
-    assert "power.pairs" in said(result)
-    assert "outside_project: true" in said(result)
 
 
 def test_answers_that_are_no_single_token_stop_the_study(project):

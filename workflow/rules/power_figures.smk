@@ -36,7 +36,7 @@ rule power_baselines:
             "draw_sister_figure", "pipeline_lib.figures.power.table_baselines"
         ),
     message:
-        "Drawing table_baselines of {wildcards.model}"
+        "Drawing {params.figure} of {wildcards.model}"
     script:
         "../scripts/draw_sister_figure.py"
 
