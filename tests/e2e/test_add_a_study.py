@@ -95,7 +95,7 @@ def margins(model, run: np.ndarray, decades: np.ndarray) -> list[float]:
 def test_its_numbers_are_those_of_plain_forward_passes(finished):
     """Unpatched, where nothing reads the patch; and the other run's own, where all is patched."""
     model = load_model(finished / "data" / "models" / "digits")
-    clean, other = generator(42, "greater_than").integers(1, 9, (2, 12))
+    clean, other = generator(42, "greater_than").integers([[5], [1]], [[9], [5]], (2, 12))
     table = pd.read_csv(finished / "data" / "greater_than" / "digits" / "sweep.csv")
     cells = table.set_index(["layer", "position"])["effect"]
     unpatched, patched = (np.mean(margins(model, run, clean)) for run in (clean, other))
