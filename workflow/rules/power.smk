@@ -6,25 +6,6 @@ outputs: data/power/{model}/pairs.csv, tokens.csv, baselines.csv and summary.jso
 steps: ask about both sentences of every pair; then patch every layer and token of those told apart
 """
 
-from pipeline_lib.stimuli.power import digest
-
-POWER_PARTS = ["residual", "mlp", "heads"]
-
-
-def get_own_power_pairs(wildcards):
-    """The user's table of pairs, if any."""
-    return [CONFIG.power.pairs] if CONFIG.power.pairs else []
-
-
-def get_power_question(wildcards):
-    """The question and the answers that count; a function, for fields in braces are no wildcards."""
-    return get_study_settings("power", "question", "true_variants", "false_variants")
-
-
-def get_number_of_power_pairs(wildcards):
-    """Most pairs that the sweep of the wildcard's part goes through."""
-    return getattr(CONFIG.power.n_pairs, wildcards.part)
-
 
 rule power_pairs:
     """The model's answers to both sentences of every pair, before anything is patched."""

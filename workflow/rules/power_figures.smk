@@ -6,16 +6,6 @@ steps: whether the model tells the sentences apart; one pair token by token; mea
 """
 
 
-def get_power_figure_code(kind):
-    """Params function: code of the figure of the wildcard's part of the model."""
-
-    def code(wildcards):
-        figure = f"pipeline_lib.figures.power.{kind}_{wildcards.part}"
-        return get_code("draw_sister_figure", figure)
-
-    return code
-
-
 rule power_baselines:
     """Whether the model tells the sentences apart, as a table."""
     input:

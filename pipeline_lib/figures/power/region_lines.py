@@ -12,9 +12,9 @@ from pipeline_lib.figures.style import NEUTRAL, PAGE, Drawn, message_figure, new
 
 REGIONS = {
     "before": (NEUTRAL, ":", "before the first difference"),
-    "entity": ("#009E73", "-.", "entity after it"),
+    "entity": ("#009E73", "-.", "entity after them"),
     "differing": ("#D55E00", "-", "differing words"),
-    "after": ("#0072B2", "--", "others after it"),
+    "after": ("#0072B2", "--", "others after them"),
     "last": ("black", "-", "last token"),
 }
 COLUMNS = ["layer", "component", "position", "effect", "low", "high", "n"]
