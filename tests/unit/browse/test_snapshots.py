@@ -48,7 +48,7 @@ def test_the_overview_inside_the_report_offers_no_dead_links(tmp_path):
         assert window.js(links) == 2 * len(TITLES) + 2
         assert not window.js("document.getElementById('embedded').checkVisibility()")
         window.command("Page.navigate", url=f"data:text/html;base64,{page}")
-        window.wait("location.protocol === 'data:' && document.body.dataset.ready === 'yes'")
+        window.wait("location.protocol === 'data:' && document.body?.dataset.ready === 'yes'")
         assert window.js(links) == 0
         assert "description of this entry" in window.text("#embedded")
         assert window.complaints == []

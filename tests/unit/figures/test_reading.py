@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline_lib.artifacts import attention, attribution, effects, exact, maps, numbers
+from pipeline_lib.artifacts import attention, effects, maps, neuron_effects, numbers
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.figures import reading
 from pipeline_lib.heuristics import MATCH_COLUMNS
@@ -11,8 +11,8 @@ from pipeline_lib.heuristics import MATCH_COLUMNS
 
 def test_names_written_out_are_those_of_the_rooms_that_write():
     assert reading.EFFECTS_KIND == effects.KIND
-    assert reading.ATTRIBUTION_KIND == attribution.KIND
-    assert reading.EXACT_KIND == exact.KIND
+    assert reading.ATTRIBUTION_KIND == neuron_effects.ATTRIBUTION
+    assert reading.EXACT_KIND == neuron_effects.EXACT
     assert reading.MAPS_KIND == maps.KIND
     assert reading.PATTERNS_KIND == attention.PATTERNS_KIND
     assert reading.PICTURES_KIND == attention.PICTURES_KIND
