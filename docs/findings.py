@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "figs" / "arithmetic" / "tiny-arith"
 PAGE = ROOT / "docs" / "findings.md"
 FIGURES = ROOT / "docs" / "figures" / "findings"
-WIDTH, COLOURS = 1100, 64
+WIDTH, COLOURS = 1100, 128
 """Pixels and colours of a small copy."""
 MARKS = "<!-- findings:begin -->", "<!-- findings:end -->"
 MODELS = {"power": "smollm2-135m"}
@@ -23,11 +23,12 @@ LINK = re.compile(r"!\[(\w+)\]\(\w+\.png\)")
 
 
 def shrink(source: Path, target: Path) -> None:
-    """A copy that is at most ``WIDTH`` pixels wide."""
+    """A copy that is at most ``WIDTH`` pixels wide, with the rare colours of heat maps too."""
     with Image.open(source) as image:
         small = image.convert("RGB")
     small.thumbnail((WIDTH, 2 * WIDTH), Image.Resampling.LANCZOS)
-    small.quantize(COLOURS).save(target, optimize=True)
+    few = small.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+    few.save(target, optimize=True)
 
 
 def relinked(text: str, folder: Path = FIGURES) -> str:
