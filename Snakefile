@@ -73,7 +73,9 @@ include: "workflow/rules/figures_models.smk"
 include: "workflow/rules/findings.smk"
 include: "workflow/rules/browse.smk"
 include: "workflow/rules/planted.smk"
+include: "workflow/rules/odd_one_out.smk"
 include: "workflow/rules/sisters.smk"
+include: "workflow/rules/odd_one_out_figures.smk"
 
 
 rule all:

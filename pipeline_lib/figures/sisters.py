@@ -18,6 +18,15 @@ class Catalogue:
 SISTERS = {
     "bayes": Catalogue("Bayes", ()),
     "induction": Catalogue("Induction drift", ()),
-    "odd_one_out": Catalogue("Odd one out", ()),
+    "odd_one_out": Catalogue(
+        "Odd one out",
+        (
+            "baselines",
+            "necessity",
+            "necessity_parts",
+            "sufficiency",
+            "generality",
+        ),
+    ),
     "power": Catalogue("Power", ()),
 }

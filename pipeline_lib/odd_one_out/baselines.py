@@ -1,7 +1,7 @@
 """Part 1: can the model do the task; margins of clean and corrupt prompts, and which pairs pass."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,14 +54,14 @@ LEFT_OUT = ["task", "kind", "swapped", "replacement", "reason"]
 class GridSettings:
     """How many pairs of each task, and when one passes (nats)."""
 
-    pairs: int = 240
-    controls: int = 60
+    pairs: int = 160
+    shots_pairs: int = 32
+    controls: int = 40
     proposals: int = 8
     least_people: int = 5
     min_gap: float = 0.5
     min_pairs: int = 12
     seed: int = 42
-    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def task_pairs(
         parts.append(chosen)
         left.append(dropped)
     real = [kind for kind in KINDS[task] if kind not in CONTROLS]
-    total = settings.sizes.get(task, settings.pairs)
+    total = settings.shots_pairs if task == "odd_one_out_shots" else settings.pairs
     for kind in KINDS[task]:
         n = settings.controls if kind in CONTROLS else total // len(real)
         rng = generator(settings.seed, "odd_one_out", task, kind)
