@@ -2,7 +2,7 @@
 
 inputs: tables of data/odd_one_out/{model}/
 outputs: figs/odd_one_out/{model}/*.pdf, png and csv
-steps: one figure a rule
+steps: one figure a rule; a page of findings
 """
 
 
@@ -246,3 +246,39 @@ rule odd_one_out_fig_neurons:
         "Drawing neurons of the critical MLP of {wildcards.model}"
     script:
         "../scripts/draw_sister_figure.py"
+
+
+rule write_odd_one_out_findings:
+    """What the study found of a model, in Markdown: numbers and sentences from its tables."""
+    input:
+        summary="<odd_one_out>/{model}/baselines/summary.csv",
+        left_out="<odd_one_out>/{model}/baselines/left_out.csv",
+        choice="<odd_one_out>/{model}/baselines/choice.json",
+        necessity="<odd_one_out>/{model}/sweeps/necessity.csv",
+        sufficiency="<odd_one_out>/{model}/sweeps/sufficiency.csv",
+        generality="<odd_one_out>/{model}/sweeps/generality.csv",
+        critical="<odd_one_out>/{model}/sweeps/critical.json",
+        costs="<odd_one_out>/{model}/sweeps/costs.csv",
+        hydra="<odd_one_out>/{model}/paths/hydra.csv",
+        paths="<odd_one_out>/{model}/paths/paths.csv",
+        retrieval="<odd_one_out>/{model}/paths/retrieval.csv",
+        ablation="<odd_one_out>/{model}/paths/ablation.csv",
+        path_costs="<odd_one_out>/{model}/paths/costs.csv",
+        probe="<odd_one_out>/{model}/subspace/probe.csv",
+        patches="<odd_one_out>/{model}/subspace/patches.csv",
+        neurons="<odd_one_out>/{model}/subspace/neurons.csv",
+    output:
+        page="<figures>/odd_one_out/{model}/findings.md",
+    log:
+        "logs/odd_one_out_findings/{model}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=get_code("odd_one_out_findings"),
+    message:
+        "Writing what was found of {wildcards.model}"
+    script:
+        "../scripts/odd_one_out_findings.py"

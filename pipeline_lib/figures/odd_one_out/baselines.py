@@ -30,9 +30,9 @@ def draw(table: pd.DataFrame) -> Figure:
         for offset, which in ((0.14, "clean"), (-0.14, "corrupt")):
             _dots(axes[1], table, f"margin_{which}", rows + offset, COLOURS[which], which)
         _dots(axes[2], table, "gap", rows, "black", None)
-        axes[1].legend(loc="upper left", bbox_to_anchor=(0, -0.17), ncols=2)
-        axes[1].set_xlabel("margin of the clean answer (nats)")
-        axes[2].set_xlabel("gap, clean − corrupt (nats)")
+        axes[1].legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
+        axes[1].set_xlabel("margin of the clean\nanswer (nats)")
+        axes[2].set_xlabel("gap, clean −\ncorrupt (nats)")
         for place in axes[1:]:
             place.axvline(0, color=NEUTRAL, linewidth=0.6)
         for place in axes:
@@ -55,8 +55,8 @@ def _accuracy(axes: Axes, table: pd.DataFrame, rows: np.ndarray) -> None:
     axes.set_yticks(rows, names, fontsize=SMALL)
     axes.set_ylim(-0.6, len(table) - 0.4)
     axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel("share right (clean prompt)")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.17), ncols=2)
+    axes.set_xlabel("share right\n(clean prompt)")
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
 
 
 def _dots(

@@ -33,7 +33,9 @@ def draw_rows(
             axes.set_axis_off()
         line[0].set_ylabel("layer")
     assert image is not None
-    figure.colorbar(image, ax=grid, label=label, fraction=0.05, pad=0.015, aspect=30, extend="both")
+    every = pd.concat([panel.table["effect"] for row in rows for panel in row])
+    beyond = "both" if every.abs().max() > limit else "neither"
+    figure.colorbar(image, ax=grid, label=label, fraction=0.05, pad=0.015, aspect=30, extend=beyond)
     return figure
 
 
