@@ -79,7 +79,9 @@ def chosen(choice: Mapping[str, Any]) -> str:
     """Which task is swept, and whether the model can do it."""
     title, n = TASK_TITLES[str(choice["task"])], choice["passing"]
     if choice["above_chance"]:
-        return f"The sweeps run on *{title}*, the first task that it can do, on pairs that pass ({n})."
+        return (
+            f"The sweeps run on *{title}*, the first task that it can do, on pairs that pass ({n})."
+        )
     return (
         f"No task is above chance with enough pairs. The sweeps run on the {n} pairs of *{title}* "
         "that pass, which may do so by luck: nothing below shows how the model solves a task."
@@ -118,7 +120,8 @@ def necessity(table: pd.DataFrame) -> str:
     parts = table[(table["component"] != "residual") & (table["position"] == "query")]
     worst = strongest(parts, largest=False)
     return (
-        f"The largest loss of margin (nats) when a layer's residual is replaced: {'; '.join(said)}. "
+        "The largest loss of margin (nats) when a layer's residual is replaced: "
+        f"{'; '.join(said)}. "
         f"Of the critical layers' heads and MLPs at the query, L{worst['layer']} "
         f"{worst['component']} costs most: {with_ends(worst, 'effect')} (by {worst['by']})."
     )
@@ -151,9 +154,10 @@ def hydra(table: pd.DataFrame) -> str:
     total = float(above["effect"].sum())
     names = [f"L{r['layer']} {r['component']}" for r in
              grown.sort_values("effect", ascending=False).head(3).to_dict("records")]  # fmt: skip
+    led = f", first {listed(names)}" if names else ""
     first = (
         f"{len(grown)} of {len(above)} components above the critical slice have a larger direct "
-        f"effect once it is ablated (false discovery rate {RATE:g}){', first ' + listed(names) if names else ''}; "
+        f"effect once it is ablated (false discovery rate {RATE:g}){led}; "
         f"{len(fallen)} a smaller one."
     )
     verdict = (
@@ -167,7 +171,8 @@ def paths(tables: Tables, critical: Mapping[str, Any]) -> str:
     worst = strongest(tables["paths"], largest=False)
     said = (
         f"The direct path that costs most margin when it carries the corrupt run is that of "
-        f"L{worst['layer']} {worst['component']} ({worst['position']}): {with_ends(worst, 'effect')}."
+        f"L{worst['layer']} {worst['component']} ({worst['position']}): "
+        f"{with_ends(worst, 'effect')}."
     )
     probes = tables["retrieval"]
     if probes.empty:
@@ -178,7 +183,8 @@ def paths(tables: Tables, critical: Mapping[str, Any]) -> str:
     shared = f" {len(both)} of these are critical heads of the swept task." if top else ""
     ablation = tables["ablation"]
     verdicts = []
-    for (_, receiver), part in ablation.groupby(["position", "receiver"], sort=False):
+    for receiver in dict.fromkeys(ablation["receiver"]):
+        part = ablation[ablation["receiver"] == receiver]
         own = part[part["draw"] < 0]
         if len(own):
             row, other = own.iloc[0], part.loc[part["draw"] >= 0, "effect"]
@@ -207,8 +213,8 @@ def generality(table: pd.DataFrame, critical: Mapping[str, Any]) -> str:
         if kind in gaps.index
     ]
     return (
-        f"Super-classes (two pairs or more) in which the query at layer {critical['layer']} has the "
-        f"expected effect with an interval beyond 0: {', '.join(counts)}. Gaps: {'; '.join(said)}."
+        f"Super-classes (two pairs or more) in which the query at layer {critical['layer']} has "
+        f"the expected effect with an interval beyond 0: {', '.join(counts)}. Gaps: {'; '.join(said)}."
     )
 
 
@@ -217,7 +223,7 @@ def subspace(probe: pd.DataFrame, patches: pd.DataFrame, critical: Mapping[str, 
     own = probe[(probe["variant"] == "probe") & probe["is_chosen"]].iloc[0]
     rank = int(own["rank"])
     null = probe[(probe["variant"] != "probe") & (probe["rank"] == rank)].iloc[0]
-    at = {name: part for name, part in patches[patches["is_chosen"]].groupby("subspace")}
+    at = dict(patches[patches["is_chosen"]].groupby("subspace"))
     values = {name: with_ends(part.iloc[0], "recovery") for name, part in at.items()}
     inside, random = at["probe"].iloc[0], at["random"].iloc[0]
     verdict = (
@@ -232,7 +238,8 @@ def subspace(probe: pd.DataFrame, patches: pd.DataFrame, critical: Mapping[str, 
     return (
         f"A linear probe tells the super-class of people it has not seen in the residual of layer "
         f"{critical['layer']} at the query: accuracy {with_ends(own, 'accuracy')} with {rank} "
-        f"directions, chance {decimal(own['chance'])}, shuffled labels {decimal(null['accuracy'])}. "
+        f"directions, chance {decimal(own['chance'])}, shuffled labels "
+        f"{decimal(null['accuracy'])}. "
         f"Patched alone, that subspace recovers {values['probe']}, {verdict} ({values['random']}); "
         f"its complement {values['complement']}, the whole residual {values['whole']} "
         f"(n = {int(whole['n'])}).{beyond}"
@@ -267,4 +274,7 @@ def cost(table: pd.DataFrame) -> dict[str, str]:
         f"All sweeps together made {int(table['patches'].sum()):,} patches with {ratio:.1f} times "
         "less arithmetic (positions times layers) than a loop of whole forward passes."
     )
-    return {"cost": text, "costs": markdown_table(["sweep", "pairs", "patches", "times less"], rows)}
+    return {
+        "cost": text,
+        "costs": markdown_table(["sweep", "pairs", "patches", "times less"], rows),
+    }

@@ -156,7 +156,9 @@ def _put(values: Float[Tensor, "prompt *width"], heads: list[int] | None) -> Edi
 
 
 def _frozen(
-    model: LanguageModel, resid: Float[Tensor, "prompt d_model"], token_ids: Int64[Tensor, "prompt 2"]
+    model: LanguageModel,
+    resid: Float[Tensor, "prompt d_model"],
+    token_ids: Int64[Tensor, "prompt 2"],
 ) -> tuple[Float[Tensor, "prompt d_model"], Float[Tensor, " prompt"]]:
     """What a residual is multiplied with to give its part of the difference, and the biases' part.
 
@@ -164,9 +166,11 @@ def _frozen(
     of the given residual, which is read off its output.
     """
     norm, dtype = model.final_norm, resid.dtype
-    weight, bias = (getattr(norm, name, None) for name in ("weight", "bias"))
-    ids = token_ids.to(model.unembedding.weight.device)  # type: ignore[union-attr]
-    rows: Tensor = model.unembedding.weight[ids].to("cpu", dtype)  # type: ignore[index]
+    weight: Tensor = norm.weight  # type: ignore[assignment]
+    bias: Tensor | None = getattr(norm, "bias", None)
+    unembedding: Tensor = model.unembedding.weight  # type: ignore[assignment]
+    ids = token_ids.to(unembedding.device)
+    rows = unembedding[ids].to("cpu", dtype)
     difference = rows[:, 0] - rows[:, 1]
     centres = isinstance(norm, nn.LayerNorm)
     scaled = (resid - resid.mean(-1, keepdim=True) if centres else resid) * weight.to("cpu", dtype)

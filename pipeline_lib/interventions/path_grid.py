@@ -110,5 +110,3 @@ def _received(
     moved = received_by_mlp(engine, clean, sent, path.position, path.receiver)
     after = clean.resid[path.receiver.layer + 1][:, path.position + 1 :].to(moved.device)
     return torch.cat([moved, after], 1)
-
-

@@ -185,8 +185,8 @@ def add_margins(table: pd.DataFrame, clean: np.ndarray, corrupt: np.ndarray) -> 
 def mark_passing(rows: pd.DataFrame, floor: float, min_gap: float) -> pd.DataFrame:
     """Which pairs pass: right on every prompt that has an answer, and told apart.
 
-    Aligned, margin > 0 on the clean prompt, > 0 for the corrupt prompt's own answer where it has one, and a
-    gap above the noise floor and ``min_gap``.
+    Aligned, margin > 0 on the clean prompt, > 0 for the corrupt prompt's own answer where it has
+    one, and a gap above the noise floor and ``min_gap``.
     """
     own = rows["margin_corrupt_answer"]
     right = (rows["margin_clean"] > 0) & (own.isna() | (own > 0))
@@ -209,9 +209,11 @@ def long_logits(pairs: PairSet, clean: np.ndarray, corrupt: np.ndarray) -> pd.Da
 def summarise(rows: pd.DataFrame, left_out: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Columns `SUMMARY`: accuracy with Wilson intervals, margins with bootstrap ones."""
     found = []
-    for (task, kind), part in rows.groupby(["task", "kind"], sort=False):
-        gone = int(((left_out["task"] == task) & (left_out["kind"] == kind)).sum())
-        found.append(_summary_row(str(task), str(kind), part, gone, rng))
+    for task, kind in dict.fromkeys(zip(rows["task"], rows["kind"], strict=True)):
+        part, gone = (
+            table[(table["task"] == task) & (table["kind"] == kind)] for table in (rows, left_out)
+        )
+        found.append(_summary_row(task, kind, part, len(gone), rng))
     return pd.DataFrame(found, columns=SUMMARY)
 
 

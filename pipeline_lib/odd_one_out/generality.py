@@ -39,7 +39,8 @@ def measure_generality(
     every super-class, every kind of control.
     """
     layers = tested_layers(model.n_layers, every, critical)
-    parts, costs = [], {}
+    parts: list[pd.DataFrame] = []
+    costs: dict[str, tuple[int, dict[str, float]]] = {}
     for name, chosen in {"all": pairs, **controls}.items():
         if not len(chosen):
             continue

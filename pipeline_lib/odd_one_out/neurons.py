@@ -1,5 +1,7 @@
 """Part 8: neurons of the critical MLP that move the margin, and the classes they tell apart."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import torch
@@ -36,9 +38,9 @@ def neuron_tables(
     """The ``n`` neurons with the largest attributed effect, and their means by super-class.
 
     ``effect`` estimates the change of the margin (nats) when the corrupt run's activation at the
-    query is patched into the clean prompt, ``exact`` is that patch itself. ``auroc`` is how well the
-    activation tells the super-class it tells best from all others, ``auroc_random`` the mean of the
-    same over random neurons: the best of many classes is above 0.5 by chance.
+    query is patched into the clean prompt, ``exact`` is that patch itself. ``auroc`` is how well
+    the activation tells the super-class it tells best from all others, ``auroc_random`` the mean of
+    that over random neurons: the best of many classes is above 0.5 by chance.
     """
     effects, exact_of, both = measure_neurons(model, pairs, layer)
     order = np.argsort(-np.abs(effects.mean(axis=0)))[:n]
@@ -64,7 +66,9 @@ def neuron_tables(
     return table, class_table(activations, labels, names, order, found, layer)
 
 
-def measure_neurons(model: LanguageModel, pairs: PairSet, layer: int):  # noqa: ANN201
+def measure_neurons(
+    model: LanguageModel, pairs: PairSet, layer: int
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray], np.ndarray]:
     """Attributed effects [pair, d_mlp], a function for exact ones, activations of both runs."""
     effects = np.empty((len(pairs), model.d_mlp))
     both = np.empty((2, len(pairs), model.d_mlp))
@@ -90,8 +94,12 @@ def measure_neurons(model: LanguageModel, pairs: PairSet, layer: int):  # noqa: 
         for rows, group, corrupt in kept:
             n, k = len(rows), len(neurons)
             prompt = torch.arange(n).repeat_interleave(k)
-            full = [torch.full_like(prompt, x) for x in (len(group.clean[0]) - 1, layer, model.n_heads)]
-            patches = Patches(prompt, *full, neuron=torch.from_numpy(np.tile(neurons, n)))
+            last = len(group.clean[0]) - 1
+            position, layers, part = (
+                torch.full_like(prompt, number) for number in (last, layer, model.n_heads)
+            )
+            which = torch.from_numpy(np.tile(neurons, n))
+            patches = Patches(prompt, position, layers, part, which)
             before, after = patch_candidates(
                 model, group.tokens("clean"), corrupt, patches, group.token_ids
             )

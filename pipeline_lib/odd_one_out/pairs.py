@@ -19,7 +19,7 @@ from pipeline_lib.stimuli.text import Span, TextPrompt, bare, read_prompts, toke
 COLLIDES = "first tokens collide"
 UNEQUAL = "of unequal length"
 MOVED = "other tokens differ too"
-NO_TOKEN = "not in the vocabulary"
+UNKNOWN = "not in the vocabulary"
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,13 @@ class PairSet:
     def take(self, rows: Int64[np.ndarray, " row"] | Bool[np.ndarray, " pair"]) -> "PairSet":
         """Some of the pairs."""
         chosen = np.flatnonzero(rows) if rows.dtype == bool else rows
-        lists = ([part[i] for i in chosen] for part in (self.clean, self.corrupt, self.spans))
-        table = self.table.iloc[chosen].reset_index(drop=True)
-        return PairSet(table, *lists, self.token_ids[torch.from_numpy(chosen)])
+        return PairSet(
+            self.table.iloc[chosen].reset_index(drop=True),
+            [self.clean[i] for i in chosen],
+            [self.corrupt[i] for i in chosen],
+            [self.spans[i] for i in chosen],
+            self.token_ids[torch.from_numpy(chosen)],
+        )
 
     def groups(self) -> dict[tuple[int, int, int], Int64[np.ndarray, " pair"]]:
         """Numbers of the pairs of one length and one span: (tokens, first, last)."""
@@ -69,7 +73,8 @@ def align(
     of unequal prompts, whose margins can be measured though nothing can be patched; column
     ``aligned`` tells them.
     """
-    first, starts = bare(tokenizer), {}
+    first = bare(tokenizer)
+    starts: dict[str, list[int]] = {}
     prompts = [read_prompts(tokenizer, table[name].tolist()) for name in ("clean", "corrupt")]
     kept, spans, ids, reasons, are_aligned = [], [], [], [], []
     for number, row in enumerate(table.to_dict("records")):
@@ -81,7 +86,7 @@ def align(
         is_aligned = not reason
         reason = "" if keep_unaligned else reason
         if not all(tokens):
-            reason = f"{NO_TOKEN}: {next(w for w in words if not starts[w])}"
+            reason = f"{UNKNOWN}: {next(w for w in words if not starts[w])}"
         elif len({t[0] for t in tokens}) < len(tokens):
             reason = f"{COLLIDES}: {_twins(words, tokens)}"
         reasons.append(reason)
@@ -94,10 +99,10 @@ def align(
     width = max(map(len, ids), default=0)
     if any(len(row) != width for row in ids):
         raise ValueError("the pairs of one task have equally many candidates")
-    both = ([part[i] for i in kept] for part in prompts)
+    clean, corrupt = ([part[i] for i in kept] for part in prompts)
     chosen = torch.tensor(ids, dtype=torch.int64).reshape(len(kept), width)
     rows = table.iloc[kept].assign(aligned=are_aligned).reset_index(drop=True)
-    return PairSet(rows, *both, spans, chosen), left_out
+    return PairSet(rows, clean, corrupt, spans, chosen), left_out
 
 
 def candidates(row: dict[str, object]) -> list[str]:

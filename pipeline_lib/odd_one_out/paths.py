@@ -174,14 +174,12 @@ def probe_retrieval(
     layers = range(model.n_layers)
     cells = sufficiency(model, probes, layers, list(range(model.n_heads)), AT)
     clean = margin(prompt_logits(model, probes, "clean"))
-    found = sufficiency_table(
-        cells, clean, float(choice["noise_floor"]), layers, names, AT, rng
-    )
+    found = sufficiency_table(cells, clean, float(choice["noise_floor"]), layers, names, AT, rng)
     return found, cost_table({"retrieval_probes": (len(probes), cells.cost)})
 
 
 def retrieval_heads(retrieval: pd.DataFrame, critical: Critical, n: int) -> list[Head]:
-    """The heads that recover most of one-name probes, of layers that the critical slice can read."""
+    """The heads that recover most of one-name probes, of layers the critical slice can read."""
     top = max([critical.mlp, *(layer for layer, _ in critical.heads)])
     ranked = retrieval[retrieval["layer"] < top].sort_values("effect", ascending=False).head(n)
     return [

@@ -89,7 +89,7 @@ def replaced_at(
 
     ``numbers`` are the group's prompts among all of the pools.
     """
-    changed: dict[str, Any] = {name: run.site(name).clone() for name in pools}  # type: ignore[arg-type]
+    changed: dict[str, Any] = {name: run.site(name).clone() for name in pools}
     is_there = np.ones((len(places), len(PLACES)), dtype=bool)
     for site, pool in pools.items():
         for row, prompt in enumerate(places):

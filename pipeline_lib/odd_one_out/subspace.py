@@ -1,4 +1,4 @@
-"""Parts 7 and 8: the subspace of the super-class in the critical layer, and the critical neurons."""
+"""Parts 7 and 8: the subspace of the super-class in the critical layer; critical neurons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +94,11 @@ def run_subspaces(
 def named_in(pairs: PairSet) -> set[str]:
     """Everyone in some pairs."""
     lists = (str(text).split(BETWEEN) for text in pairs.table["kept"])
-    return {*pairs.table["swapped"], *pairs.table["replacement"], *(n for row in lists for n in row)}
+    return {
+        *pairs.table["swapped"],
+        *pairs.table["replacement"],
+        *(n for row in lists for n in row),
+    }
 
 
 def probe_texts(
@@ -148,7 +152,10 @@ def measure_prompts(model: LanguageModel, texts: pd.DataFrame, critical: Critica
 
 
 def probe_table(
-    prompts: ProbePrompts, ranks: Sequence[int], settings: SubspaceSettings, rng: np.random.Generator
+    prompts: ProbePrompts,
+    ranks: Sequence[int],
+    settings: SubspaceSettings,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Cross-validated accuracy by rank, of the probe and of one with shuffled labels (`PROBE`).
 
@@ -221,22 +228,22 @@ def subspace_margins(
     layer: int,
     named: Sequence[tuple[str, int, np.ndarray | None]],
 ) -> np.ndarray:
-    """Margins [pair, patch] of the corrupt prompts after each patch of the residual at the query."""
+    """Margins [pair, patch] of the corrupt prompts after patches of the residual at the query."""
     after = np.empty((len(pairs), len(named)))
     for rows in pairs.groups().values():
         group = pairs.take(rows)
-        both = []
+        both = {}
         for which in ("corrupt", "clean"):
             run = capture(
                 model, group.tokens(which), ("resid_post",), layers=[layer], positions=[-1],
                 keep_logits=False,
             )  # fmt: skip
-            both.append(run.site("resid_post")[:, 0, 0].double())
-        values = torch.stack([patched(*both, name, basis) for name, _, basis in named]).float()
+            both[which] = run.site("resid_post")[:, 0, 0].double()
+        values = torch.stack(
+            [patched(both["corrupt"], both["clean"], name, basis) for name, _, basis in named]
+        ).float()
         tokens = group.tokens("corrupt")
-        found = patch_residuals(
-            model, tokens, layer, tokens.shape[1] - 1, values, group.token_ids
-        )
+        found = patch_residuals(model, tokens, layer, tokens.shape[1] - 1, values, group.token_ids)
         after[rows] = margin(found.numpy()).T
     return after
 

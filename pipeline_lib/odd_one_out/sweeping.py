@@ -153,9 +153,7 @@ def necessity_table(
     """Sweep table with column ``by``; the effect is the change of the margin (nats)."""
     before, after = cells.margins
     effect = after - before[:, None, None, None]
-    table = tabulate(
-        before, after, effect, places=places, layers=layers, components=names, rng=rng
-    )
+    table = tabulate(before, after, effect, places=places, layers=layers, components=names, rng=rng)
     return table.assign(by=by)
 
 
@@ -166,9 +164,7 @@ def sufficiency_table(
     """Sweep table; the effect is the recovery: 0 as the corrupt prompt, 1 as the clean one."""
     before, after = cells.margins
     effect = recovery(after, before, clean, floor)
-    return tabulate(
-        before, after, effect, places=places, layers=layers, components=names, rng=rng
-    )
+    return tabulate(before, after, effect, places=places, layers=layers, components=names, rng=rng)
 
 
 def cost_table(costs: dict[str, tuple[int, dict[str, float]]]) -> pd.DataFrame:

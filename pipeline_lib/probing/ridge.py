@@ -1,4 +1,4 @@
-"""Linear probes for a class by ridge regression on one-hot labels, and their singular directions."""
+"""Linear probes for a class by ridge regression on one-hot labels; their singular directions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

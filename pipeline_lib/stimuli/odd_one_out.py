@@ -85,7 +85,9 @@ class People:
         """Anyone of a profession but those named."""
         return str(rng.choice([name for name in self.of_class[of] if name not in without]))
 
-    def as_famous(self, of: str, as_one: str, rng: np.random.Generator, without: Sequence[str]) -> str:
+    def as_famous(
+        self, of: str, as_one: str, rng: np.random.Generator, without: Sequence[str]
+    ) -> str:
         """Anyone of a profession whose fame is as near as possible to another one's."""
         left = [name for name in self.of_class[of] if name not in without]
         far = np.array([abs(self.fame[name] - self.fame[as_one]) for name in left])
@@ -101,7 +103,7 @@ def propose(
     ``super_class`` pairs beside two who share no more than the super-class.
     """
     draw = {"common_attribute": _common, "one_name": _one}.get(task, _odd)
-    rows = [row for row in _drawn(draw, people, task, kind, formats, rng, n)]
+    rows = list(_drawn(draw, people, task, kind, formats, rng, n))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

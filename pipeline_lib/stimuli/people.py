@@ -24,7 +24,9 @@ def read_people(path: str | Path | None = None) -> pd.DataFrame:
     try:
         table = pd.read_csv(source, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise PromptError("The table of people cannot be read.", where=source, value=error) from error
+        raise PromptError(
+            "The table of people cannot be read.", where=source, value=error
+        ) from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise PromptError(

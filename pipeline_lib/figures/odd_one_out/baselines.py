@@ -64,6 +64,4 @@ def _dots(
 ) -> None:
     values = table[name].to_numpy()
     ends = np.stack([values - table[f"{name}_low"], table[f"{name}_high"] - values])
-    axes.errorbar(
-        values, rows, xerr=np.abs(ends), fmt="o", color=colour, linewidth=1, label=label
-    )
+    axes.errorbar(values, rows, xerr=np.abs(ends), fmt="o", color=colour, linewidth=1, label=label)

@@ -50,7 +50,6 @@ def draw(table: pd.DataFrame, task: str) -> Figure:
         axes = figure.subplots(1, 5, sharey=True, width_ratios=[1.3, 1, 1, 1, 1])
         _gaps(axes[0], gaps.loc[order], order)
         limit = scale_of(table)
-        image = None
         for place, (test, position) in zip(axes[1:], TESTS, strict=True):
             part = table[(table["test"] == test) & (table["position"] == position)]
             image = _map(place, part, order, limit)

@@ -40,7 +40,10 @@ def draw(table: pd.DataFrame, task: str) -> Figure:
 def _scatter(axes: Axes, table: pd.DataFrame) -> None:
     kinds = {
         "critical slice (ablated)": (table["is_slice"], COLOURS["corrupt"]),
-        "above it": (table["layer"] > table.loc[table["is_slice"], "layer"].max(), COLOURS["clean"]),
+        "above it": (
+            table["layer"] > table.loc[table["is_slice"], "layer"].max(),
+            COLOURS["clean"],
+        ),
         "below it": (table["layer"] < table.loc[table["is_slice"], "layer"].min(), NEUTRAL),
     }
     for name, (chosen, colour) in kinds.items():
@@ -50,20 +53,21 @@ def _scatter(axes: Axes, table: pd.DataFrame) -> None:
             part["metric_before"], part["metric_after"], yerr=np.abs(ends), fmt="o", markersize=2.2,
             color=colour, elinewidth=0.5, label=name,
         )  # fmt: skip
-    ends = [table[["metric_before", "metric_after"]].to_numpy().min(), table["metric_before"].max()]
-    ends[1] = max(ends[1], float(table["metric_after"].max()))
-    axes.plot(ends, ends, color=NEUTRAL, linewidth=0.6, zorder=0)
+    both = table[["metric_before", "metric_after"]].to_numpy(np.float64)
+    reach = [float(both.min()), float(both.max())]
+    axes.plot(reach, reach, color=NEUTRAL, linewidth=0.6, zorder=0)
     largest = table.reindex(table["effect"].abs().sort_values(ascending=False).index).head(NAMED)
     taken: list[float] = []
-    step = 0.045 * (ends[1] - ends[0])
-    for row in largest.sort_values("metric_after").itertuples():
-        height = row.metric_after
+    step = 0.045 * (reach[1] - reach[0])
+    for row in largest.sort_values("metric_after").to_dict("records"):
+        height = row["metric_after"]
         while any(abs(height - other) < step for other in taken):
             height += step / 4
         taken.append(height)
-        name = f"L{row.layer} {row.component}"
+        name = f"L{row['layer']} {row['component']}"
         axes.annotate(
-            name, (row.metric_before, row.metric_after), (row.metric_before + 0.6 * step, height),
+            name, (row["metric_before"], row["metric_after"]),
+            (row["metric_before"] + 0.6 * step, height),
             fontsize=SMALL - 0.5, va="center",
         )  # fmt: skip
     axes.set_xlabel("before (nats)")

@@ -8,7 +8,15 @@ from matplotlib.figure import Figure
 
 from pipeline_lib import store
 from pipeline_lib.figures.odd_one_out.words import COLOURS, swept
-from pipeline_lib.figures.style import DIVERGING, NEUTRAL, PAGE, Drawn, colour_map, new_figure, style
+from pipeline_lib.figures.style import (
+    DIVERGING,
+    NEUTRAL,
+    PAGE,
+    Drawn,
+    colour_map,
+    new_figure,
+    style,
+)
 from pipeline_lib.odd_one_out.neurons import CLASSES, NEURONS
 
 
@@ -42,7 +50,7 @@ def draw(neurons: pd.DataFrame, classes: pd.DataFrame, task: str) -> Figure:
         axes[0].set_yticks(rows, [f"N{n}" for n in neurons["neuron"]])
         axes[0].set_ylim(len(neurons) - 0.5, -0.5)
         axes[0].set_xlabel("change of the margin by the\ncorrupt run's activation (nats)")
-        axes[0].legend(loc="best")
+        axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         axes[1].scatter(neurons["auroc"], rows, s=8, color="black")
         axes[1].axvline(neurons["auroc_random"].iloc[0], color=NEUTRAL, linestyle=":", linewidth=1)
         axes[1].set_xlabel("AUROC of the class told\nbest (dotted: random neurons)")
@@ -55,6 +63,10 @@ def draw(neurons: pd.DataFrame, classes: pd.DataFrame, task: str) -> Figure:
         )
         axes[2].set_xticks(range(wide.shape[1]), list(wide.columns), rotation=90)
         figure.colorbar(
-            image, ax=axes[2], label="mean activation (standard deviations)", fraction=0.06, pad=0.02
+            image,
+            ax=axes[2],
+            label="mean activation (standard deviations)",
+            fraction=0.06,
+            pad=0.02,
         )
         return figure

@@ -20,7 +20,9 @@ def draw_rows(
     figure.suptitle(title)
     columns = max(map(len, rows))
     widths = [max(len(row[i].names) for row in rows if i < len(row)) for i in range(columns)]
-    grid = figure.subplots(len(rows), columns, squeeze=False, width_ratios=[max(w, 3) for w in widths])
+    grid = figure.subplots(
+        len(rows), columns, squeeze=False, width_ratios=[max(w, 3) for w in widths]
+    )
     image = None
     for line, row in zip(grid, rows, strict=True):
         for axes, panel in zip(line, row, strict=False):

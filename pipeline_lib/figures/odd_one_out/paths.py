@@ -35,7 +35,7 @@ def draw(paths: pd.DataFrame, probes: pd.DataFrame, task: str) -> Figure:
         for place, receiver in zip(axes, receivers, strict=False):
             part = paths[paths["position"] == receiver]
             at, _, end = str(receiver).partition(" > ")
-            image = draw_panel(place, Panel(part, "", "component"), limit)
+            image = draw_panel(place, Panel(numbered(part), "", "component"), limit)
             place.set_title(f"{PLACE_TITLES.get(at, at)}\nto {end}")
         figure.colorbar(
             image, ax=axes[: len(receivers)], label="change of the margin (nats)",
@@ -47,10 +47,19 @@ def draw(paths: pd.DataFrame, probes: pd.DataFrame, task: str) -> Figure:
             if part.empty:
                 say(place, "no probe passes")
                 continue
-            image = draw_panel(place, Panel(part, "", "component"), scale_of(probes, 0.995))
+            image = draw_panel(
+                place, Panel(numbered(part), "", "component"), scale_of(probes, 0.995)
+            )
         figure.colorbar(
             image, ax=axes[len(receivers) :], label="recovery", orientation="horizontal",
             fraction=0.05, pad=0.02, extend="both",
         )  # fmt: skip
         axes[0].set_ylabel("layer")
+        for place in axes:
+            place.set_xlabel("head")
         return figure
+
+
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """Heads by their numbers alone: short ticks."""
+    return table.assign(component=table["component"].str[1:])

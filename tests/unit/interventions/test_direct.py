@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline_lib.interventions import Path, Receiver, Sender, capture, path_patch, patch_paths
+from pipeline_lib.interventions import Path, Receiver, Sender, capture, patch_paths, path_patch
 from pipeline_lib.interventions.direct import direct_effects
 
 
@@ -69,6 +69,6 @@ def test_senders_together_differ_from_one_and_must_share_a_position(llama_model,
     apart = Path((Sender(0, 0, 3), Sender(0, 1, 4)), Receiver("mlp", 2))
     with pytest.raises(ValueError, match="one position"):
         patch_paths(llama_model, pairs.tokens, other, [apart], candidates)
+    below = Path((Sender(2, 0, 3),), Receiver("head", 1, 0))
     with pytest.raises(ValueError, match="reads nothing"):
-        below = Path((Sender(2, 0, 3),), Receiver("head", 1, 0))
         patch_paths(llama_model, pairs.tokens, other, [below], candidates)

@@ -134,9 +134,7 @@ def test_nobody_of_the_patched_pairs_nor_of_another_fold_is_in_a_prompt(people, 
     without = named_in(pairs)
     texts = probe_texts(people, without, "common_attribute", Formats(), settings, rng)
     assert len(texts) == 40
-    named = [
-        {r["swapped"], r["kept"]} for r in texts[["swapped", "kept"]].to_dict("records")
-    ]
+    named = [{r["swapped"], r["kept"]} for r in texts[["swapped", "kept"]].to_dict("records")]
     assert not without & set.union(*named)
     of_fold = [set.union(*(n for n, f in zip(named, texts["fold"], strict=True) if f == fold))
                for fold in (0, 1)]  # fmt: skip
@@ -161,9 +159,7 @@ def test_attribution_is_the_slope_of_the_exact_effect(odd_model, pairs, rng):
     """Where the corrupt run's activations are near the clean ones, both are the same."""
     few = pairs.take(np.arange(4))
     acts = rng.normal(size=(30, odd_model.d_mlp))
-    table, _ = neuron_tables(
-        odd_model, few, 2, acts, np.arange(30) % 3, list("abc"), n=30, rng=rng
-    )
+    table, _ = neuron_tables(odd_model, few, 2, acts, np.arange(30) % 3, list("abc"), n=30, rng=rng)
     exact, estimate = table["exact"].to_numpy(), table["effect"].to_numpy()
     assert np.corrcoef(estimate, exact)[0, 1] > 0.8
     assert estimate @ exact / (estimate @ estimate) == pytest.approx(1, abs=0.3)

@@ -123,7 +123,12 @@ def test_pairs_are_spread_over_the_classes(pairs):
 
 def rows_of(values):
     return pd.DataFrame(
-        {"component": "residual", "position": "query", "layer": range(len(values)), "effect": values}
+        {
+            "component": "residual",
+            "position": "query",
+            "layer": range(len(values)),
+            "effect": values,
+        }
     )
 
 
