@@ -1,5 +1,7 @@
 """The default run's page of findings as docs/findings.md, with small copies of its figures.
 
+Results of the sister studies go between the marks of their pages, docs/{study}.md.
+
 After a run: python -m docs.findings
 """
 
@@ -14,6 +16,9 @@ PAGE = ROOT / "docs" / "findings.md"
 FIGURES = ROOT / "docs" / "figures" / "findings"
 WIDTH, COLOURS = 1100, 64
 """Pixels and colours of a small copy."""
+STUDIES = {"odd_one_out": "smollm2-135m"}
+"""Studies whose page is renewed where they were run, with the model of their default run."""
+MARKS = "<!-- results:begin -->", "<!-- results:end -->"
 LINK = re.compile(r"!\[(\w+)\]\(\w+\.png\)")
 
 
@@ -30,8 +35,30 @@ def relinked(text: str) -> str:
     return LINK.sub(rf"![\1]({FIGURES.relative_to(PAGE.parent).as_posix()}/\1.png)", text)
 
 
+def renew_study(study: str, model: str) -> None:
+    """The results on a study's page, and small copies of the figures that they show."""
+    run, page = ROOT / "figs" / study / model, ROOT / "docs" / f"{study}.md"
+    text = (run / "findings.md").read_text(encoding="utf-8")
+    figures = ROOT / "docs" / "figures" / study
+    figures.mkdir(parents=True, exist_ok=True)
+    for old in figures.glob("*.png"):
+        old.unlink()
+    for name in LINK.findall(text):
+        shrink(run / f"{name}.png", figures / f"{name}.png")
+    linked = LINK.sub(rf"![\1](figures/{study}/\1.png)", text)
+    begin, end = MARKS
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    after = rest.split(end)[1]
+    page.write_text(f"{before}{begin}\n{linked.strip()}\n{end}{after}", encoding="utf-8")
+
+
 def main() -> None:
-    """Renew the page and the small copies."""
+    """Renew the pages and the small copies."""
+    for study, model in STUDIES.items():
+        if (ROOT / "figs" / study / model / "findings.md").exists():
+            renew_study(study, model)
+    if not (RUN / "findings.md").exists():
+        return
     text = (RUN / "findings.md").read_text(encoding="utf-8")
     FIGURES.mkdir(exist_ok=True)
     for old in FIGURES.glob("*.png"):

@@ -214,7 +214,8 @@ def generality(table: pd.DataFrame, critical: Mapping[str, Any]) -> str:
     ]
     return (
         f"Super-classes (two pairs or more) in which the query at layer {critical['layer']} has "
-        f"the expected effect with an interval beyond 0: {', '.join(counts)}. Gaps: {'; '.join(said)}."
+        f"the expected effect with an interval beyond 0: {', '.join(counts)}. "
+        f"Gaps: {'; '.join(said)}."
     )
 
 
@@ -223,7 +224,8 @@ def subspace(probe: pd.DataFrame, patches: pd.DataFrame, critical: Mapping[str, 
     own = probe[(probe["variant"] == "probe") & probe["is_chosen"]].iloc[0]
     rank = int(own["rank"])
     null = probe[(probe["variant"] != "probe") & (probe["rank"] == rank)].iloc[0]
-    at = dict(patches[patches["is_chosen"]].groupby("subspace"))
+    kept = patches[patches["is_chosen"]]
+    at = {name: kept[kept["subspace"] == name] for name in dict.fromkeys(kept["subspace"])}
     values = {name: with_ends(part.iloc[0], "recovery") for name, part in at.items()}
     inside, random = at["probe"].iloc[0], at["random"].iloc[0]
     verdict = (
