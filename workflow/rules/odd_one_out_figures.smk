@@ -22,7 +22,9 @@ rule odd_one_out_fig_baselines:
     params:
         figure="odd_one_out.baselines",
         settings=get_study_settings("odd_one_out", "dpi"),
-        code=get_code("draw_sister_figure", "pipeline_lib.figures.odd_one_out.baselines"),
+        code=get_code(
+            "draw_sister_figure", "pipeline_lib.figures.odd_one_out.baselines"
+        ),
     message:
         "Drawing baselines of {wildcards.model}"
     script:
@@ -46,7 +48,9 @@ rule odd_one_out_fig_necessity:
     params:
         figure="odd_one_out.necessity",
         settings=get_study_settings("odd_one_out", "dpi"),
-        code=get_code("draw_sister_figure", "pipeline_lib.figures.odd_one_out.necessity"),
+        code=get_code(
+            "draw_sister_figure", "pipeline_lib.figures.odd_one_out.necessity"
+        ),
     message:
         "Drawing necessity of layers of {wildcards.model}"
     script:
@@ -59,7 +63,9 @@ rule odd_one_out_fig_necessity_parts:
         necessity="<odd_one_out>/{model}/sweeps/necessity.csv",
         choice="<odd_one_out>/{model}/baselines/choice.json",
     output:
-        **get_study_figure("odd_one_out", "necessity_parts", "Necessity of heads and MLPs"),
+        **get_study_figure(
+            "odd_one_out", "necessity_parts", "Necessity of heads and MLPs"
+        ),
     log:
         "logs/odd_one_out_fig_necessity_parts/{model}.log",
     conda:
@@ -70,7 +76,9 @@ rule odd_one_out_fig_necessity_parts:
     params:
         figure="odd_one_out.necessity_parts",
         settings=get_study_settings("odd_one_out", "dpi"),
-        code=get_code("draw_sister_figure", "pipeline_lib.figures.odd_one_out.necessity_parts"),
+        code=get_code(
+            "draw_sister_figure", "pipeline_lib.figures.odd_one_out.necessity_parts"
+        ),
     message:
         "Drawing necessity of heads and MLPs of {wildcards.model}"
     script:
@@ -94,7 +102,9 @@ rule odd_one_out_fig_sufficiency:
     params:
         figure="odd_one_out.sufficiency",
         settings=get_study_settings("odd_one_out", "dpi"),
-        code=get_code("draw_sister_figure", "pipeline_lib.figures.odd_one_out.sufficiency"),
+        code=get_code(
+            "draw_sister_figure", "pipeline_lib.figures.odd_one_out.sufficiency"
+        ),
     message:
         "Drawing sufficiency of {wildcards.model}"
     script:
@@ -118,7 +128,9 @@ rule odd_one_out_fig_generality:
     params:
         figure="odd_one_out.generality",
         settings=get_study_settings("odd_one_out", "dpi"),
-        code=get_code("draw_sister_figure", "pipeline_lib.figures.odd_one_out.generality"),
+        code=get_code(
+            "draw_sister_figure", "pipeline_lib.figures.odd_one_out.generality"
+        ),
     message:
         "Drawing generality of {wildcards.model}"
     script:
@@ -191,7 +203,9 @@ rule odd_one_out_fig_retrieval:
     params:
         figure="odd_one_out.retrieval",
         settings=get_study_settings("odd_one_out", "dpi"),
-        code=get_code("draw_sister_figure", "pipeline_lib.figures.odd_one_out.retrieval"),
+        code=get_code(
+            "draw_sister_figure", "pipeline_lib.figures.odd_one_out.retrieval"
+        ),
     message:
         "Drawing retrieval heads of {wildcards.model}"
     script:
