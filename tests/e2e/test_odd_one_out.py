@@ -33,7 +33,7 @@ def test_every_figure_and_page_is_made(run):
     for name in SISTERS["odd_one_out"].figures:
         for kind in ("pdf", "png", "csv"):
             assert (run / FOLDER / f"{name}.{kind}").stat().st_size > 0
-    assert planned(run, "odd_one_out", configs=CONFIGS) == {}
+    assert planned(run, "--nolock", "odd_one_out", configs=CONFIGS) == {}
 
 
 def test_what_the_model_cannot_do_is_said_first(run):
@@ -72,7 +72,7 @@ def test_the_answer_reaches_the_query_by_the_last_layer(run):
 )
 def test_a_change_makes_what_reads_it_stale(run, tmp_path, change, stale):
     (tmp_path / "change.yaml").write_text(f"{{odd_one_out: {change}}}")
-    jobs = planned(run, "odd_one_out", configs=(*CONFIGS, str(tmp_path / "change.yaml")))
+    jobs = planned(run, "--nolock", "odd_one_out", configs=(*CONFIGS, str(tmp_path / "change.yaml")))
     stages = {name for name in jobs if name.startswith("odd_one_out_")}
     stages = {name for name in stages if not name.startswith("odd_one_out_fig")}
     later = {"odd_one_out_sweeps", "odd_one_out_paths", "odd_one_out_subspace"}
