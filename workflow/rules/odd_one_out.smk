@@ -7,17 +7,6 @@ steps: draw pairs of prompts and measure margins; sweep what passes; patch paths
 """
 
 
-def get_people_table(wildcards):
-    """The user's own table of people, where there is one."""
-    return {"people": CONFIG.odd_one_out.people} if CONFIG.odd_one_out.people else {}
-
-
-def get_odd_section(section, *keys):
-    """The values of some keys of a section of the study (all by default), as params of a rule."""
-    values = CONFIG.odd_one_out.params(section)[section]
-    return {key: values[key] for key in keys} if keys else values
-
-
 rule odd_one_out_baselines:
     """Part 1: pairs of prompts of every task, their margins, which pass, what the model can do."""
     input:
@@ -42,9 +31,9 @@ rule odd_one_out_baselines:
     params:
         model=get_model_settings,
         tasks=list(CONFIG.odd_one_out.tasks),
-        formats=get_odd_section("formats"),
+        formats=CONFIG.odd_one_out.params("formats")["formats"],
         examples=CONFIG.odd_one_out.params("examples")["examples"],
-        grid=get_odd_section("grid"),
+        grid=CONFIG.odd_one_out.params("grid")["grid"],
         seed=CONFIG.odd_one_out.seed,
         code=get_code("odd_one_out_baselines"),
     message:
@@ -78,7 +67,7 @@ rule odd_one_out_sweeps:
         gpu=get_gpus,
     params:
         model=get_model_settings,
-        sweep=get_odd_section("sweep"),
+        sweep=CONFIG.odd_one_out.params("sweep")["sweep"],
         seed=CONFIG.odd_one_out.seed,
         code=get_code("odd_one_out_sweeps"),
     message:
@@ -112,7 +101,7 @@ rule odd_one_out_paths:
         gpu=get_gpus,
     params:
         model=get_model_settings,
-        paths=get_odd_section("paths"),
+        paths=CONFIG.odd_one_out.params("paths")["paths"],
         seed=CONFIG.odd_one_out.seed,
         code=get_code("odd_one_out_paths"),
     message:
@@ -146,8 +135,8 @@ rule odd_one_out_subspace:
         gpu=get_gpus,
     params:
         model=get_model_settings,
-        formats=get_odd_section("formats"),
-        subspace=get_odd_section("subspace"),
+        formats=CONFIG.odd_one_out.params("formats")["formats"],
+        subspace=CONFIG.odd_one_out.params("subspace")["subspace"],
         seed=CONFIG.odd_one_out.seed,
         code=get_code("odd_one_out_subspace"),
     message:
