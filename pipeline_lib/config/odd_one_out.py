@@ -102,8 +102,8 @@ class SweepSection(Section):
 class PathSection(Section):
     """Backup heads, path patching, retrieval heads."""
 
-    pairs: Annotated[int, Field(ge=2, le=10_000)] = 10
-    """Passing pairs of the hydra check and of path patching."""
+    pairs: Annotated[int, Field(ge=2, le=10_000)] = 20
+    """Passing pairs of the hydra check (10 are too few to pass its test) and of path patching."""
     probes: Annotated[int, Field(ge=2, le=10_000)] = 10
     """One-name probes in which retrieval heads are found."""
     retrieval_heads: Annotated[int, Field(ge=1, le=100)] = 6

@@ -180,7 +180,7 @@ def paths(tables: Tables, critical: Mapping[str, Any]) -> str:
     top = probes.sort_values("effect", ascending=False).head(5).to_dict("records")
     names = listed([f"L{r['layer']} {r['component']} ({r['position']})" for r in top])
     both = [r for r in top if [r["layer"], int(r["component"][1:])] in critical["heads"]]
-    shared = f" {len(both)} of these are critical heads of the swept task." if top else ""
+    shared = f" Critical heads of the swept task among these: {len(both)}."
     ablation = tables["ablation"]
     verdicts = []
     for receiver in dict.fromkeys(ablation["receiver"]):

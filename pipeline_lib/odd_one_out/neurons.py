@@ -15,7 +15,12 @@ from pipeline_lib.interventions import (
 )
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.odd_one_out.pairs import PairSet, margin, prompt_logits
-from pipeline_lib.stats import benjamini_hochberg, bootstrap_mean_interval, sign_flip_p_values
+from pipeline_lib.stats import (
+    benjamini_hochberg,
+    bootstrap_mean_interval,
+    flips_for,
+    sign_flip_p_values,
+)
 
 NEURONS = [
     "layer", "neuron", "effect", "low", "high", "q", "exact", "exact_low", "exact_high",
@@ -44,7 +49,7 @@ def neuron_tables(
     """
     effects, exact_of, both = measure_neurons(model, pairs, layer)
     order = np.argsort(-np.abs(effects.mean(axis=0)))[:n]
-    q = benjamini_hochberg(sign_flip_p_values(effects, rng))
+    q = benjamini_hochberg(sign_flip_p_values(effects, rng, flips_for(model.d_mlp)))
     exact = exact_of(order)
     ends = bootstrap_mean_interval(effects[:, order], rng)
     exact_ends = bootstrap_mean_interval(exact, rng)

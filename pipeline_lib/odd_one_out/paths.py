@@ -30,7 +30,12 @@ from pipeline_lib.odd_one_out.sweeping import (
 )
 from pipeline_lib.odd_one_out.tables import tabulate_changes
 from pipeline_lib.rng import generator
-from pipeline_lib.stats import benjamini_hochberg, bootstrap_mean_interval, sign_flip_p_values
+from pipeline_lib.stats import (
+    benjamini_hochberg,
+    bootstrap_mean_interval,
+    flips_for,
+    sign_flip_p_values,
+)
 
 Head = tuple[int, int, str]
 """Layer, head, and the place it writes at: the swapped name's last token, or the query."""
@@ -43,7 +48,7 @@ RETRIEVAL = "retrieval"
 class PathSettings:
     """Sizes of parts 4 and 5."""
 
-    pairs: int = 10
+    pairs: int = 20
     probes: int = 10
     retrieval_heads: int = 6
     draws: int = 10
@@ -145,7 +150,7 @@ def hydra_check(
     table = tabulate_changes(before, after, cells, rng)
     above = (table["layer"] > critical.layers[-1]).to_numpy()
     p = np.full(len(table), np.nan)
-    p[above] = sign_flip_p_values((after - before)[:, above], rng)
+    p[above] = sign_flip_p_values((after - before)[:, above], rng, flips_for(int(above.sum())))
     inside = table["layer"].isin(critical.layers)
     return table.assign(is_slice=inside, q=benjamini_hochberg(p))
 

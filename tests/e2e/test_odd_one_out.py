@@ -72,7 +72,9 @@ def test_the_answer_reaches_the_query_by_the_last_layer(run):
 )
 def test_a_change_makes_what_reads_it_stale(run, tmp_path, change, stale):
     (tmp_path / "change.yaml").write_text(f"{{odd_one_out: {change}}}")
-    jobs = planned(run, "--nolock", "odd_one_out", configs=(*CONFIGS, str(tmp_path / "change.yaml")))
+    jobs = planned(
+        run, "--nolock", "odd_one_out", configs=(*CONFIGS, str(tmp_path / "change.yaml"))
+    )
     stages = {name for name in jobs if name.startswith("odd_one_out_")}
     stages = {name for name in stages if not name.startswith("odd_one_out_fig")}
     later = {"odd_one_out_sweeps", "odd_one_out_paths", "odd_one_out_subspace"}

@@ -78,4 +78,4 @@ def _recovery(axes: Axes, patches: pd.DataFrame) -> None:
     axes.axhline(0, color=NEUTRAL, linewidth=0.6)
     axes.set_xlabel("dimension of the subspace")
     axes.set_ylabel("recovery")
-    axes.legend(loc="center right")
+    axes.legend(loc="center left")
