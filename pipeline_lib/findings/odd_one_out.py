@@ -160,10 +160,7 @@ def hydra(table: pd.DataFrame) -> str:
         f"effect once it is ablated (false discovery rate {RATE:g}){led}; "
         f"{len(fallen)} a smaller one."
     )
-    verdict = (
-        "Together they gain" if total > 0 else "Together they lose"
-    ) + f" {decimal(abs(total))} nats"
-    return f"{first} {verdict}{': no backup makes up for it' if total <= 0 else ''}."
+    return f"{first} The mean changes of all of them add up to {decimal(total)} nats."
 
 
 def paths(tables: Tables, critical: Mapping[str, Any]) -> str:
