@@ -76,6 +76,9 @@ include: "workflow/rules/planted.smk"
 include: "workflow/rules/odd_one_out.smk"
 include: "workflow/rules/sisters.smk"
 include: "workflow/rules/odd_one_out_figures.smk"
+include: "workflow/rules/power_inputs.smk"
+include: "workflow/rules/power.smk"
+include: "workflow/rules/power_figures.smk"
 
 
 rule all:

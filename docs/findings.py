@@ -1,11 +1,11 @@
 """The default run's page of findings as docs/findings.md, with small copies of its figures.
 
-Results of the sister studies go between the marks of their pages, docs/{study}.md.
-
-After a run: python -m docs.findings
+What a sister study found goes between two marks of its own page. After a run: python -m
+docs.findings (all that was run), or with the names of pages: python -m docs.findings power
 """
 
 import re
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -16,9 +16,9 @@ PAGE = ROOT / "docs" / "findings.md"
 FIGURES = ROOT / "docs" / "figures" / "findings"
 WIDTH, COLOURS = 1100, 64
 """Pixels and colours of a small copy."""
-STUDIES = {"odd_one_out": "smollm2-135m"}
-"""Studies whose page is renewed where they were run, with the model of their default run."""
-MARKS = "<!-- results:begin -->", "<!-- results:end -->"
+MARKS = "<!-- findings:begin -->", "<!-- findings:end -->"
+MODELS = {"odd_one_out": "smollm2-135m", "power": "smollm2-135m"}
+"""Sister studies whose page has a part that a run wrote, with the built-in model of each."""
 LINK = re.compile(r"!\[(\w+)\]\(\w+\.png\)")
 
 
@@ -30,43 +30,57 @@ def shrink(source: Path, target: Path) -> None:
     small.quantize(COLOURS).save(target, optimize=True)
 
 
-def relinked(text: str) -> str:
+def relinked(text: str, folder: Path = FIGURES) -> str:
     """The page with its figures where the small copies lie."""
-    return LINK.sub(rf"![\1]({FIGURES.relative_to(PAGE.parent).as_posix()}/\1.png)", text)
+    return LINK.sub(rf"![\1]({folder.relative_to(PAGE.parent).as_posix()}/\1.png)", text)
+
+
+def copy_figures(text: str, run: Path, folder: Path) -> None:
+    """Small copies of the figures that a page links to, and no others."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    for name in LINK.findall(text):
+        shrink(run / f"{name}.png", folder / f"{name}.png")
+
+
+def page_of(study: str) -> tuple[Path, Path]:
+    """A study's page and the folder of its small figures."""
+    return ROOT / "docs" / f"{study}.md", ROOT / "docs" / "figures" / study
+
+
+def between(page: str, part: str) -> str:
+    """A page with what stands between its marks replaced."""
+    before, rest = page.split(MARKS[0])
+    return f"{before}{MARKS[0]}\n{part.strip()}\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
 
 
 def renew_study(study: str, model: str) -> None:
-    """The results on a study's page, and small copies of the figures that they show."""
-    run, page = ROOT / "figs" / study / model, ROOT / "docs" / f"{study}.md"
-    text = (run / "findings.md").read_text(encoding="utf-8")
-    figures = ROOT / "docs" / "figures" / study
-    figures.mkdir(parents=True, exist_ok=True)
-    for old in figures.glob("*.png"):
-        old.unlink()
-    for name in LINK.findall(text):
-        shrink(run / f"{name}.png", figures / f"{name}.png")
-    linked = LINK.sub(rf"![\1](figures/{study}/\1.png)", text)
-    begin, end = MARKS
-    before, rest = page.read_text(encoding="utf-8").split(begin)
-    after = rest.split(end)[1]
-    page.write_text(f"{before}{begin}\n{linked.strip()}\n{end}{after}", encoding="utf-8")
+    """Renew a sister study's part of its page, where it was run."""
+    run, (page, folder) = ROOT / "figs" / study / model, page_of(study)
+    if (run / "findings.md").exists():
+        text = (run / "findings.md").read_text(encoding="utf-8")
+        copy_figures(text, run, folder)
+        whole = between(page.read_text(encoding="utf-8"), relinked(text, folder))
+        page.write_text(whole, encoding="utf-8")
 
 
-def main() -> None:
-    """Renew the pages and the small copies."""
-    for study, model in STUDIES.items():
-        if (ROOT / "figs" / study / model / "findings.md").exists():
+def renew_arithmetic() -> None:
+    """Renew the page of arithmetic, where it was run."""
+    if (RUN / "findings.md").exists():
+        text = (RUN / "findings.md").read_text(encoding="utf-8")
+        copy_figures(text, RUN, FIGURES)
+        PAGE.write_text(relinked(text), encoding="utf-8")
+
+
+def main(names: list[str]) -> None:
+    """Renew pages and small copies of the named studies, or of all."""
+    if not names or "arithmetic" in names:
+        renew_arithmetic()
+    for study, model in MODELS.items():
+        if not names or study in names:
             renew_study(study, model)
-    if not (RUN / "findings.md").exists():
-        return
-    text = (RUN / "findings.md").read_text(encoding="utf-8")
-    FIGURES.mkdir(exist_ok=True)
-    for old in FIGURES.glob("*.png"):
-        old.unlink()
-    for name in LINK.findall(text):
-        shrink(RUN / f"{name}.png", FIGURES / f"{name}.png")
-    PAGE.write_text(relinked(text), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

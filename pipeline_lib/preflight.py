@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline_lib.config import Config
 from pipeline_lib.errors import BagpipeError, DiskError, ModelError
+from pipeline_lib.stimuli.power import read_pairs
 
 
 def check_workspace(config: Config, folder: Path) -> None:
@@ -22,6 +23,7 @@ def check_workspace(config: Config, folder: Path) -> None:
             problems += _model_problems(folder / model.path, name)
         if model.source == "planted":
             problems += _occupied(folder / "data" / "models" / name, name)
+    problems += _pair_problems(config, folder)
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -35,6 +37,15 @@ def _studied_models(config: Config) -> list[str]:
     beside = [f"{name}@{step}" for name in models for step in config.checkpoints_of(name)]
     others = [name for study in config.enabled_sisters() for name in config.study(study).models]
     return list(dict.fromkeys([*models, *beside, *others]))
+
+
+def _pair_problems(config: Config, folder: Path) -> Iterator[BagpipeError]:
+    """The user's own sentence pairs can be read and used."""
+    if config.power.pairs is not None:
+        try:
+            read_pairs(folder / config.power.pairs)
+        except BagpipeError as error:
+            yield error
 
 
 def _folder_problems(folder: Path) -> Iterator[BagpipeError]:

@@ -133,6 +133,13 @@ class HubModel(_Model):
 
     def conflicts(self) -> Iterator[Conflict]:
         """A revision must not move while the config stays the same."""
+        if self.layout == "transformer_lens" and self.revision != "main":
+            yield Conflict(
+                "revision",
+                self.revision,
+                "must be main: TransformerLens downloads no other revision of such a model",
+                involves=("layout",),
+            )
         if self.revision in MOVING_REVISIONS and not self.moving_revision:
             yield Conflict(
                 "revision",

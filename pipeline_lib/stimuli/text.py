@@ -1,6 +1,5 @@
 """Prompts that are plain text: token ids, where a piece of the text lies, tokens of answers."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline_lib.errors import PromptError, TokenizerError
+from pipeline_lib.stimuli.words import occurrences
 
 Span = tuple[int, int]
 """First and last token of a piece of text."""
@@ -61,15 +61,6 @@ class TextPrompt:
                 value=f"characters {start} to {end}",
             )
         return found[0], found[-1]
-
-
-def occurrences(text: str, piece: str) -> list[int]:
-    """Where a piece of text starts, every time it occurs as whole words, without overlaps."""
-    if not piece:
-        return []
-    before = r"(?<!\w)" if piece[0].isalnum() else ""
-    after = r"(?!\w)" if piece[-1].isalnum() else ""
-    return [match.start() for match in re.finditer(before + re.escape(piece) + after, text)]
 
 
 def read_prompts(

@@ -14,11 +14,14 @@ def get_study_settings(study, *keys):
     return {key.split(".")[-1]: value for key, value in values.items()}
 
 
-def get_study_figure(study, name, title):
-    """Output files of a study's figure: PDF, PNG and the numbers; PNG and numbers enter the report."""
+def get_study_figure(study, name, title, caption=None):
+    """Output files of a study's figure: PDF, PNG and the numbers; PNG and numbers enter the report.
+
+    ``caption`` names its text where that is not the figure's own name.
+    """
     path = f"<figures>/{study}/{{model}}/{name}"
     in_report = {
-        "caption": f"../report/{study}/{name}.rst",
+        "caption": f"../report/{study}/{caption or name}.rst",
         "category": SISTERS[study].title,
         "subcategory": "{model}",
     }

@@ -1,17 +1,18 @@
 """Models in the format of older TransformerLens versions, against TransformerLens itself."""
 
-import json
 import shutil
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformer_lens.model_bridge.sources import tl_legacy
 
 from pipeline_lib.errors import ModelError
 from pipeline_lib.interventions import capture
-from pipeline_lib.models import download, legacy
+from pipeline_lib.models import download
 from pipeline_lib.models.loading import load_model
 
+ORIGIN = {"source": "hub", "repo": "owner/name", "revision": "main", "layout": "transformer_lens"}
 N_LAYERS, N_HEADS, D_HEAD, D_MODEL, D_VOCAB, N_CTX = 2, 4, 8, 32, 30, 16
 SETTINGS = {
     "n_layers": N_LAYERS,
@@ -47,18 +48,34 @@ def shapes(settings):
     return found | {f"{norm}.{part}": (D_MODEL,) for norm in norms for part in "wb"}
 
 
-def write(folder, **changes):
-    """A repository's files with random weights; returns settings and weights."""
-    settings = SETTINGS | changes
+def random_weights(settings):
     generator = torch.Generator().manual_seed(0)
-    weights = {
+    return {
         name: 0.5 * torch.randn(shape, generator=generator)
         for name, shape in shapes(settings).items()
     }
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(settings))
-    torch.save(weights, folder / "model_final.pth")
-    return settings, weights
+
+
+@pytest.fixture
+def hub(monkeypatch, model_folder):
+    """A hub with one such model, and a repository with its tokenizer."""
+
+    def make(weights=None, **changes):
+        settings = SETTINGS | changes
+        weights = weights or random_weights(settings)
+        monkeypatch.setattr(tl_legacy, "_fetch_json", lambda repo, name: settings)
+        monkeypatch.setattr(tl_legacy, "fetch_tl_legacy_state_dict", lambda repo, cfg: weights)
+
+        def fake(repo, *, revision, local_dir, allow_patterns):
+            assert repo == "owner/tokenizer"
+            for path in model_folder("gpt2").iterdir():
+                if any(path.match(pattern) for pattern in allow_patterns):
+                    shutil.copy(path, local_dir)
+
+        monkeypatch.setattr(download, "snapshot_download", fake)
+        return settings, weights
+
+    return make
 
 
 def reference(settings, weights, tokens):
@@ -83,78 +100,51 @@ def reference(settings, weights, tokens):
         return bridge(tokens, return_type="logits")[:, -1]
 
 
-@pytest.fixture
-def converted(tmp_path, model_folder):
-    def convert(**changes):
-        settings, weights = write(tmp_path / "source", **changes)
-        folder = tmp_path / "model"
-        assert legacy.convert_legacy(tmp_path / "source", folder) == "owner/tokenizer"
-        for path in model_folder("gpt2").glob("tokenizer*"):
-            shutil.copy(path, folder)
-        return load_model(folder), settings, weights
-
-    return convert
-
-
 @pytest.mark.parametrize("normalization", ["LN", "LNPre"])
-def test_the_converted_model_computes_the_same_logits(converted, normalization):
-    model, settings, weights = converted(normalization=normalization)
+def test_the_converted_model_computes_the_same_logits(hub, tmp_path, normalization):
+    settings, weights = hub(normalization=normalization)
+    model = load_model(download.fetch_model(ORIGIN, tmp_path / "model"))
     assert (model.d_mlp, model.n_layers, model.n_heads) == (1, N_LAYERS, N_HEADS)
     tokens = torch.randint(D_VOCAB, (3, 7), generator=torch.Generator().manual_seed(1))
     logits = capture(model, tokens, ["z"]).logits
     assert torch.allclose(logits, reference(settings, weights, tokens), atol=1e-4)
     assert weights["unembed.b_U"].abs().max() > 0.1
     assert torch.equal(model.unembedding.bias, weights["unembed.b_U"])
+    assert {path.suffix for path in (tmp_path / "model").iterdir()} == {".json", ".safetensors"}
 
 
-def test_a_download_ends_in_safetensors_and_a_tokenizer(monkeypatch, tmp_path, model_folder):
-    write(tmp_path / "source")
-
-    def fake(repo, *, revision, local_dir, allow_patterns):
-        where = tmp_path / "source" if repo == "owner/name" else model_folder("gpt2")
-        for path in where.iterdir():
-            if any(path.match(pattern) for pattern in allow_patterns):
-                shutil.copy(path, local_dir)
-
-    monkeypatch.setattr(download, "snapshot_download", fake)
-    origin = {"source": "hub", "repo": "owner/name", "revision": "a1", "layout": "transformer_lens"}
-    folder = download.fetch_model(origin, tmp_path / "model")
-    assert load_model(folder).n_heads == N_HEADS
-    assert not list(folder.rglob("*.pth"))
-
-
-def test_a_model_with_mlps_is_refused(tmp_path):
-    write(tmp_path / "source", attn_only=False)
+def test_a_model_with_mlps_is_refused(hub, tmp_path):
+    hub(attn_only=False)
     with pytest.raises(ModelError, match="attention-only"):
-        legacy.convert_legacy(tmp_path / "source", tmp_path / "model")
+        download.fetch_model(ORIGIN, tmp_path / "model")
 
 
-def test_weights_that_are_not_all_there_or_damaged_are_named(tmp_path):
-    _, weights = write(tmp_path / "source")
+def test_other_positions_are_refused(hub, tmp_path):
+    hub(shortformer_pos=True)
+    with pytest.raises(ModelError, match="shortformer"):
+        download.fetch_model(ORIGIN, tmp_path / "model")
+
+
+def test_weights_that_are_not_all_there_are_named(hub, tmp_path):
+    weights = random_weights(SETTINGS)
     del weights["blocks.1.attn.W_O"]
-    torch.save(weights, tmp_path / "source" / "model_final.pth")
+    hub(weights)
     with pytest.raises(ModelError, match=r"blocks\.1\.attn\.W_O"):
-        legacy.convert_legacy(tmp_path / "source", tmp_path / "model")
-    (tmp_path / "source" / "model_final.pth").write_bytes(b"PK broken")
-    with pytest.raises(ModelError, match="cannot be read"):
-        legacy.convert_legacy(tmp_path / "source", tmp_path / "model")
+        download.fetch_model(ORIGIN, tmp_path / "model")
 
 
-def test_a_file_with_more_than_tensors_runs_nothing(tmp_path):
-    class Harm:
-        def __reduce__(self):
-            return (tmp_path.joinpath("ran").touch, ())
+def test_offline_is_one_clear_error(monkeypatch, tmp_path):
+    def fail(repo, name):
+        raise ConnectionError("no route to host")
 
-    write(tmp_path / "source")
-    torch.save({"embed.W_E": Harm()}, tmp_path / "source" / "model_final.pth")
-    with pytest.raises(ModelError, match="cannot be read"):
-        legacy.convert_legacy(tmp_path / "source", tmp_path / "model")
-    assert not (tmp_path / "ran").exists()
+    monkeypatch.setattr(tl_legacy, "_fetch_json", fail)
+    with pytest.raises(ModelError, match=r"owner/name[\s\S]*no route to host[\s\S]*online"):
+        download.fetch_model(ORIGIN, tmp_path / "model")
 
 
-def test_the_mlps_add_nothing(tmp_path):
-    write(tmp_path / "source")
-    legacy.convert_legacy(tmp_path / "source", tmp_path / "model")
+def test_the_mlps_add_nothing(hub, tmp_path):
+    hub()
+    download.fetch_model(ORIGIN, tmp_path / "model")
     tensors = load_file(tmp_path / "model" / "model.safetensors")
     mlps = [tensor for name, tensor in tensors.items() if ".mlp." in name]
     assert len(mlps) == 4 * N_LAYERS

@@ -6,11 +6,11 @@ from pipeline_lib.errors import PromptError, TokenizerError
 from pipeline_lib.stimuli.text import (
     by_length,
     first_tokens,
-    occurrences,
     read_prompts,
     single_tokens,
     token_table,
 )
+from pipeline_lib.stimuli.words import occurrences
 
 WORDS = ["Ġthe", "the", "ĠAnn", "Ann", "ĠX", "X", "ĠY", "Y", "ĠBe", "n", "Ġsaw", ".", ",", "Ġ"]
 
