@@ -17,7 +17,7 @@ FIGURES = ROOT / "docs" / "figures" / "findings"
 WIDTH, COLOURS = 1100, 128
 """Pixels and colours of a small copy."""
 MARKS = "<!-- findings:begin -->", "<!-- findings:end -->"
-MODELS = {"power": "smollm2-135m"}
+MODELS = {"odd_one_out": "smollm2-135m", "power": "smollm2-135m"}
 """Sister studies whose page has a part that a run wrote, with the built-in model of each."""
 LINK = re.compile(r"!\[(\w+)\]\(\w+\.png\)")
 

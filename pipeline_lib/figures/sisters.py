@@ -18,7 +18,22 @@ class Catalogue:
 SISTERS = {
     "bayes": Catalogue("Bayes", ()),
     "induction": Catalogue("Induction drift", ()),
-    "odd_one_out": Catalogue("Odd one out", ()),
+    "odd_one_out": Catalogue(
+        "Odd one out",
+        (
+            "baselines",
+            "necessity",
+            "necessity_parts",
+            "sufficiency",
+            "hydra",
+            "paths",
+            "retrieval",
+            "generality",
+            "subspace",
+            "neurons",
+        ),
+        ("findings.md",),
+    ),
     "power": Catalogue(
         "Power",
         (

@@ -21,6 +21,7 @@ from pipeline_lib.interventions.capture import (
     iter_captured,
     predict_tokens,
 )
+from pipeline_lib.interventions.direct import DirectEffects, direct_effects
 from pipeline_lib.interventions.means import mean_activations
 from pipeline_lib.interventions.neurons import PatchedNeurons, patch_neurons
 from pipeline_lib.interventions.patch import (
@@ -31,15 +32,19 @@ from pipeline_lib.interventions.patch import (
     patch_logits,
 )
 from pipeline_lib.interventions.patches import Patches
+from pipeline_lib.interventions.path_grid import Path, patch_paths
 from pipeline_lib.interventions.paths import Receiver, Sender, path_patch
 from pipeline_lib.interventions.values import key_logits, ov_logits, value_logits
+from pipeline_lib.interventions.vectors import patch_residuals
 
 __all__ = [
     "Activations",
     "Attribution",
+    "DirectEffects",
     "PatchedAnswers",
     "PatchedNeurons",
     "Patches",
+    "Path",
     "Receiver",
     "Sender",
     "ablate",
@@ -51,6 +56,7 @@ __all__ = [
     "attribute_neurons",
     "candidate_logits",
     "capture",
+    "direct_effects",
     "iter_attention",
     "iter_attribution",
     "iter_captured",
@@ -63,6 +69,8 @@ __all__ = [
     "patch_log_probs",
     "patch_logits",
     "patch_neurons",
+    "patch_paths",
+    "patch_residuals",
     "path_patch",
     "predict_ablated",
     "predict_tokens",

@@ -59,7 +59,7 @@ def path_patch(
     of norm(resid). ``counterfactual`` holds z of the sender. Raises ValueError when the receiver
     cannot read the sender, ActivationError for NaN or infinite logits.
     """
-    _check_order(model, sender, receiver)
+    check_order(model, sender, receiver)
     result = torch.empty(len(tokens), model.d_vocab, dtype=metric_dtype(model))
     for rows, logits in _iter_logits(model, tokens, counterfactual, sender, receiver):
         check_finite(logits, f"{model.name}: logits after patching a path")
@@ -67,7 +67,8 @@ def path_patch(
     return result
 
 
-def _check_order(model: LanguageModel, sender: Sender, receiver: Receiver) -> None:
+def check_order(model: LanguageModel, sender: Sender, receiver: Receiver) -> None:
+    """Raise ValueError when the receiver cannot read the sender."""
     same = receiver.kind == "mlp" and not model.shape.parallel_residual
     first = sender.layer if same else sender.layer + 1
     if receiver.kind != "logits" and not first <= receiver.layer < model.n_layers:
@@ -87,10 +88,10 @@ def _iter_logits(
     def run(rows: slice) -> Float[Tensor, "prompt vocab"]:
         clean = run_clean(model, tokens[rows])
         prompts = torch.arange(rows.stop - rows.start)
-        sent = _sent(model, clean, counterfactual.prompts(rows), sender, prompts)
+        sent = sent_by(model, clean, counterfactual.prompts(rows), sender, prompts)
         if receiver.kind == "logits":
             return _direct(engine, clean, sent, sender.position)
-        receive = _head if receiver.kind == "head" else _mlp
+        receive = received_by_head if receiver.kind == "head" else received_by_mlp
         altered = receive(engine, clean, sent, sender.position, receiver)
         positions = sender.position + torch.arange(altered.shape[1])
         joining = Rows(
@@ -104,13 +105,14 @@ def _iter_logits(
     yield from run_batches(len(tokens), clean_rows(model, tokens.shape[1]), run)
 
 
-def _sent(
+def sent_by(
     model: LanguageModel,
     clean: CleanRun,
     counterfactual: Activations,
     sender: Sender,
     prompts: Int64[Tensor, " prompt"],
 ) -> Vectors:
+    """What the sender writes beyond its clean run, into the residual at its position."""
     place = (torch.full_like(prompts, n) for n in (sender.position, sender.layer, sender.head))
     return head_writes(model, clean, counterfactual, Patches(prompts, *place))
 
@@ -124,7 +126,7 @@ def _direct(
     )
 
 
-def _mlp(
+def received_by_mlp(
     engine: SuffixEngine, clean: CleanRun, sent: Vectors, position: int, receiver: Receiver
 ) -> Resid:
     """Residual leaving the receiving MLP's layer at the sender's position."""
@@ -135,7 +137,7 @@ def _mlp(
     return (leaving + after - before)[:, None]
 
 
-def _head(
+def received_by_head(
     engine: SuffixEngine, clean: CleanRun, sent: Vectors, position: int, receiver: Receiver
 ) -> Resid:
     """Residual leaving the receiving head's layer, from the sender's position on."""

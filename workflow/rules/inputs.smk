@@ -214,3 +214,8 @@ def get_recovery_tables(wildcards):
         get_recovery_table(float(noise), float(superposition))
         for noise, superposition in dict.fromkeys(cells)
     ]
+
+
+def get_people_table(wildcards):
+    """The user's own table of people of the study odd one out, where there is one."""
+    return {"people": CONFIG.odd_one_out.people} if CONFIG.odd_one_out.people else {}

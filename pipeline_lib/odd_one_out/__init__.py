@@ -1,0 +1,1 @@
+"""The study odd one out: pairs, baselines, sweeps, paths, subspaces, neurons."""
