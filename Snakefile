@@ -74,6 +74,7 @@ include: "workflow/rules/findings.smk"
 include: "workflow/rules/browse.smk"
 include: "workflow/rules/planted.smk"
 include: "workflow/rules/sisters.smk"
+include: "workflow/rules/bayes.smk"
 
 
 rule all:

@@ -21,6 +21,7 @@ from pipeline_lib.interventions.capture import (
     iter_captured,
     predict_tokens,
 )
+from pipeline_lib.interventions.logit_lens import lens_logits, norm_gradient, normed
 from pipeline_lib.interventions.means import mean_activations
 from pipeline_lib.interventions.neurons import PatchedNeurons, patch_neurons
 from pipeline_lib.interventions.patch import (
@@ -55,7 +56,10 @@ __all__ = [
     "iter_attribution",
     "iter_captured",
     "key_logits",
+    "lens_logits",
     "mean_activations",
+    "norm_gradient",
+    "normed",
     "ov_logits",
     "patch_candidates",
     "patch_components",
