@@ -75,6 +75,8 @@ include: "workflow/rules/browse.smk"
 include: "workflow/rules/planted.smk"
 include: "workflow/rules/sisters.smk"
 include: "workflow/rules/bayes.smk"
+include: "workflow/rules/bayes_figures.smk"
+include: "workflow/rules/bayes_effect_figures.smk"
 
 
 rule all:

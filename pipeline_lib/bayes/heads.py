@@ -8,6 +8,8 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from pipeline_lib.bayes.columns import AGAINST, COST_COLUMNS, NEAR_ZERO, PAIR_COLUMNS, SWEPT
+from pipeline_lib.bayes.columns import PROMPTS_OF_A_PAIR as KINDS
 from pipeline_lib.bayes.readout import OutcomeTokens
 from pipeline_lib.errors import PromptError
 from pipeline_lib.interventions import candidate_logits, capture
@@ -18,12 +20,6 @@ from pipeline_lib.stimuli.text import TextPrompt, read_prompts, token_table
 from pipeline_lib.sweeps import Grid, noise_floor, recovery, sweep, sweep_cost, tabulate
 
 STAGE = "bayes_heads"
-KINDS = ("clean", "corrupt", "other")
-PAIR_COLUMNS = [
-    "pair", *KINDS, "clean_log_odds", "corrupt_log_odds", "gap", "floor", "noise_floor", "status",
-]  # fmt: skip
-COST_COLUMNS = ["sweep", "pairs", "patches", "token_layers", "loop_token_layers", "times_less"]
-SWEPT, NEAR_ZERO, AGAINST = "swept", "near_zero", "against"
 ALL = "all"
 
 
@@ -248,13 +244,3 @@ class _Sweeper:
         ids = self.outcomes.table(len(base))
         swept = sweep(self.model, base, values, grid, ids, skip_known=True)
         return self.outcomes.log_odds(swept.after)
-
-
-def rank_heads(heads: pd.DataFrame, control: pd.DataFrame, top: int) -> pd.DataFrame:
-    """The heads with the largest recovery either way, each beside its control."""
-    key = ["layer", "component"]
-    ends = ["effect", "low", "high"]
-    beside = control[key + ends].rename(columns={name: f"control_{name}" for name in ends})
-    found = heads.merge(beside, on=key)
-    order = found["effect"].abs().sort_values(ascending=False, kind="stable").index
-    return found.loc[order].dropna(subset=["effect"]).head(top).reset_index(drop=True)

@@ -3,17 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from pipeline_lib.bayes.columns import LAYER_COLUMNS, LENS_COLUMNS
 from pipeline_lib.bayes.readout import OutcomeTokens
 from pipeline_lib.bayes.running import LastPosition
 from pipeline_lib.bayes.task import correlation, named
 from pipeline_lib.stats import bootstrap_mean_interval
 from pipeline_lib.stimuli.bernoulli import BernoulliTask
-
-LENS_COLUMNS = ["template", "n_x", "permutation", "layer", "p_x", "bayes", "error"]
-LAYER_COLUMNS = [
-    "template", "layer", "prompts", "mae", "low", "high", "correlation", "correlation_low",
-    "correlation_high", "no_evidence_mae", "best",
-]  # fmt: skip
 
 
 def lens_table(

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float64, Int64
 
+from pipeline_lib.bayes.columns import MEASURES, PREDICTION_COLUMNS, PROBE_COLUMNS
 from pipeline_lib.bayes.readout import OutcomeTokens
 from pipeline_lib.bayes.ridge import fit_ridge, predict_unseen, r2, r2_interval
 from pipeline_lib.bayes.running import LastPosition, read_last
@@ -22,9 +23,6 @@ from pipeline_lib.rng import generator
 from pipeline_lib.stats import ends_of
 from pipeline_lib.stimuli.bernoulli import BernoulliTask, balanced_counts, draw_sequences
 
-MEASURES = ("train", "other_template", "unseen_n_x", "unseen_both")
-SCORE_COLUMNS = ["layer", "labels", "measure", "r2", "low", "high", "n", "best"]
-PREDICTION_COLUMNS = ["layer", "measure", "template", "n_x", "belief", "predicted"]
 STAGE = "bayes_probe"
 Columns = Float64[np.ndarray, "prompt target"]
 
@@ -69,7 +67,7 @@ class Labels:
 
     names: tuple[str, ...]
     train: Columns
-    test: Columns
+    test: Float64[np.ndarray, "other target"]
 
     def of(self, name: str) -> Int64[np.ndarray, " column"]:
         """Columns with this kind of labels."""
@@ -149,7 +147,7 @@ def _predictions(
     test: pd.DataFrame,
     labels: Labels,
     alpha: float,
-) -> dict[str, Columns]:
+) -> dict[str, np.ndarray]:
     """Predictions of all labels, by what they are tested on (`MEASURES`)."""
     fit = fit_ridge(x, labels.train, alpha)
     groups, other_groups = (part["n_x"].to_numpy(np.int64) for part in (train, test))
@@ -160,7 +158,7 @@ def _predictions(
 
 def _scores(
     layer: int,
-    found: dict[str, Columns],
+    found: dict[str, np.ndarray],
     train: pd.DataFrame,
     test: pd.DataFrame,
     labels: Labels,
@@ -188,7 +186,11 @@ def _scores(
 
 
 def _prediction_table(
-    layer: int, found: dict[str, Columns], train: pd.DataFrame, test: pd.DataFrame, labels: Labels
+    layer: int,
+    found: dict[str, np.ndarray],
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    labels: Labels,
 ) -> pd.DataFrame:
     parts = []
     for measure, predicted in found.items():
@@ -206,17 +208,17 @@ def _direction(
     x: np.ndarray,
     belief: Columns,
     alpha: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, float, np.ndarray]:
     """Weights and intercept of the probe, and its unit direction in the residual stream."""
     fit = fit_ridge(x, belief, alpha)
     weights = fit.weights[:, 0]
     gradient = norm_gradient(model, run.resid[:, column], torch.from_numpy(weights))
     mean = gradient.mean(0).numpy()
-    return weights, fit.intercept[0], mean / max(float(np.linalg.norm(mean)), 1e-30)
+    return weights, float(fit.intercept[0]), mean / max(float(np.linalg.norm(mean)), 1e-30)
 
 
 def _with_best(table: pd.DataFrame) -> pd.DataFrame:
     """Marks the layer whose probe of the belief is best on unseen numbers in unseen words."""
     chosen = (table["labels"] == "belief") & (table["measure"] == "unseen_both")
     best = table.loc[table.loc[chosen, "r2"].fillna(-np.inf).idxmax(), "layer"]
-    return table.assign(best=table["layer"] == best)[SCORE_COLUMNS]
+    return table.assign(best=table["layer"] == best)[PROBE_COLUMNS]

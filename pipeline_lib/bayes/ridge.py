@@ -63,7 +63,7 @@ def r2(
 ) -> Float64[np.ndarray, "*target"]:
     """1 - squared error / squared deviation from the mean of ``y``; NaN where y does not vary."""
     weights = np.full((1, len(y)), 1 / max(len(y), 1))
-    return _r2(y, predicted, weights)[0]
+    return np.asarray(_r2(y, predicted, weights)[0])
 
 
 def r2_interval(

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from pipeline_lib.bayes.columns import EDIT_COLUMNS, PROBE, SLOPE_COLUMNS
 from pipeline_lib.bayes.probe import ProbeSettings, probe_prompts
 from pipeline_lib.bayes.readout import OutcomeTokens, share_of
 from pipeline_lib.bayes.running import read_last
@@ -30,12 +31,6 @@ from pipeline_lib.stimuli.bernoulli import BernoulliTask
 from pipeline_lib.stimuli.text import by_length, read_prompts, token_table
 
 STAGE = "bayes_steering"
-PROBE = "probe"
-EDIT_COLUMNS = [
-    "prompt", "n_x", "direction", "asked_belief", "asked", "step", "read", "before", "after",
-    "change",
-]  # fmt: skip
-SLOPE_COLUMNS = ["direction", "slope", "low", "high", "p", "prompts", "layer"]
 RESAMPLES = 2000
 
 

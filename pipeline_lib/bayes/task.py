@@ -6,18 +6,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from pipeline_lib.bayes.columns import ANSWER_COLUMNS, RULES, SCORE_COLUMNS
 from pipeline_lib.bayes.readout import OutcomeTokens
 from pipeline_lib.bayes.running import LastPosition
 from pipeline_lib.stats import ends_of, resampled_means
 from pipeline_lib.stimuli.bernoulli import BernoulliTask, beta_bernoulli, frequentist
 
-RULES = ("bayes", "beta_bernoulli", "frequentist", "no_evidence")
-ANSWER_COLUMNS = ["template", "n_x", "permutation", "draws", "p_x", "mass", "top", *RULES]
-SCORE_COLUMNS = [
-    "template", "rule", "prompts", "mae", "mae_low", "mae_high", "bias", "correlation",
-    "correlation_low", "correlation_high", "slope", "no_evidence_mae", "gain", "gain_low",
-    "gain_high",
-]  # fmt: skip
 Values = Float64[np.ndarray, " prompt"]
 RESAMPLES = 2000
 
@@ -107,7 +101,7 @@ def correlations(moments: Float64[np.ndarray, "draw 5"]) -> Float64[np.ndarray, 
     """Correlations from means, mean squares and mean products; NaN without variance."""
     mean_1, mean_2, square_1, square_2, product = moments.T
     spread = (square_1 - mean_1**2) * (square_2 - mean_2**2)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(spread > 1e-18, (product - mean_1 * mean_2) / np.sqrt(spread), np.nan)
 
 
