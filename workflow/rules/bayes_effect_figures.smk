@@ -1,7 +1,8 @@
 """Figures of the study bayes: what heads carry and what steering does.
 
 inputs: tables of data/bayes/{model}/
-outputs: figs/bayes/{model}/ top_heads, heads, head_positions and steering as PDF, PNG and CSV
+outputs: figs/bayes/{model}/ top_heads, heads, head_positions and steering as PDF, PNG and CSV;
+         findings.md, the page that says what all figures show
 steps: read the tables, draw
 """
 
@@ -104,3 +105,32 @@ rule bayes_steering_figure:
         "Drawing steering of {wildcards.model}"
     script:
         "../scripts/draw_sister_figure.py"
+
+
+rule write_bayes_findings:
+    """What the run found: numbers from its tables, sentences that they choose."""
+    input:
+        scores="<bayes>/{model}/scores.csv",
+        answers="<bayes>/{model}/answers.csv",
+        layers="<bayes>/{model}/lens_layers.csv",
+        probe="<bayes>/{model}/probe_scores.csv",
+        pairs="<bayes>/{model}/pairs.csv",
+        heads="<bayes>/{model}/heads.csv",
+        control="<bayes>/{model}/heads_control.csv",
+        costs="<bayes>/{model}/costs.csv",
+        slopes="<bayes>/{model}/slopes.csv",
+    output:
+        page="<figures>/bayes/{model}/findings.md",
+    log:
+        "logs/findings/{model}/bayes.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=get_code("write_bayes_findings"),
+    message:
+        "Writing the findings of {wildcards.model} in the study bayes"
+    script:
+        "../scripts/write_bayes_findings.py"

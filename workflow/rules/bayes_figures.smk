@@ -129,7 +129,9 @@ rule bayes_probe_predictions_figure:
         predictions="<bayes>/{model}/probe_predictions.csv",
         scores="<bayes>/{model}/probe_scores.csv",
     output:
-        **get_study_figure("bayes", "probe_predictions", "Bayes · belief probe, predictions"),
+        **get_study_figure(
+            "bayes", "probe_predictions", "Bayes · belief probe, predictions"
+        ),
     log:
         "logs/figures/{model}/bayes_probe_predictions.log",
     conda:
@@ -140,7 +142,9 @@ rule bayes_probe_predictions_figure:
     params:
         figure="bayes.probe_predictions",
         settings=get_study_settings("bayes", "dpi"),
-        code=get_code("draw_sister_figure", "pipeline_lib.figures.bayes.probe_predictions"),
+        code=get_code(
+            "draw_sister_figure", "pipeline_lib.figures.bayes.probe_predictions"
+        ),
     message:
         "Drawing probe_predictions of {wildcards.model}"
     script:
