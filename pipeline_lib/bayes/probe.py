@@ -2,7 +2,8 @@
 
 Targets take one value for each number of X, so a probe that tells these apart looks perfect on new
 prompts. It has read the posterior only if it predicts it for a number of X it was not fitted on,
-and better than probes fitted on other targets.
+better than probes fitted on other targets, and better than a straight line in the number of X: a
+residual that merely counts gives that much.
 """
 
 from dataclasses import dataclass
@@ -120,11 +121,12 @@ def probe_beliefs(model: LanguageModel, task: BernoulliTask, settings: ProbeSett
     runs = [read_last(model, part["text"].tolist(), outcomes, layers) for part in (train, test)]
     rng = generator(settings.seed, STAGE, "controls")
     labels = make_labels(task, train, test, settings.controls, rng)
+    counted = _counted(train, test, labels, settings.alpha)
     scores, predictions, probes = [], [], []
     for column, layer in progress(list(enumerate(layers)), "layers", unit="layer"):
         x, other_x = (normed(model, run.resid[:, column]).numpy() for run in runs)
         found = _predictions(x, other_x, train, test, labels, settings.alpha)
-        scores += _scores(layer, found, train, test, labels, rng)
+        scores += _scores(layer, found, counted, train, test, labels, rng)
         predictions.append(_prediction_table(layer, found, train, test, labels))
         probes.append(_direction(model, runs[0], column, x, labels.train[:, :1], settings.alpha))
     table = _with_best(pd.DataFrame(scores))
@@ -138,6 +140,15 @@ def probe_beliefs(model: LanguageModel, task: BernoulliTask, settings: ProbeSett
         intercept,
         directions,
     )
+
+
+def _counted(
+    train: pd.DataFrame, test: pd.DataFrame, labels: Labels, alpha: float
+) -> dict[str, np.ndarray]:
+    """Predictions of the beliefs from the number of X alone: what a count that is read gives."""
+    x, other_x = (part["n_x"].to_numpy(np.float64)[:, None] for part in (train, test))
+    belief = Labels(labels.names[:1], labels.train[:, :1], labels.test[:, :1])
+    return _predictions(x, other_x, train, test, belief, alpha)
 
 
 def _predictions(
@@ -159,6 +170,7 @@ def _predictions(
 def _scores(
     layer: int,
     found: dict[str, np.ndarray],
+    counted: dict[str, np.ndarray],
     train: pd.DataFrame,
     test: pd.DataFrame,
     labels: Labels,
@@ -166,7 +178,8 @@ def _scores(
 ) -> list[dict[str, object]]:
     """R2 of the beliefs with a bootstrap interval; of the controls, mean and spread of the draws.
 
-    On unseen numbers of X these are what is drawn, otherwise prompts.
+    On unseen numbers of X these are what is drawn, otherwise prompts. ``count``: the beliefs read
+    from the number of X alone, the same in every layer.
     """
     rows: list[dict[str, object]] = []
     for measure, predicted in found.items():
@@ -175,6 +188,10 @@ def _scores(
         groups = n_x if measure.startswith("unseen") else np.arange(len(n_x))
         common = {"layer": layer, "measure": measure, "n": len(np.unique(groups))}
         ends = r2_interval(y[:, 0], predicted[:, 0], groups, rng)
+        line = counted[measure][:, 0]
+        bare = float(r2(y[:, 0], line))
+        low, high = r2_interval(y[:, 0], line, groups, rng)
+        rows.append({**common, "labels": "count", "r2": bare, "low": low, "high": high})
         for name in dict.fromkeys(labels.names):
             columns = labels.of(name)
             values = r2(y[:, columns], predicted[:, columns])

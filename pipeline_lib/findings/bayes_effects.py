@@ -29,7 +29,8 @@ def readable(probe: pd.DataFrame) -> str:
     if held["unseen_both"]:
         return (
             f"Yes, at layer {layer}: a probe predicts the posterior of a number of X that it was "
-            "not fitted on, also in another template, measurably better than its mean does."
+            "not fitted on, also in another template, measurably better than its mean does. "
+            + beyond_counting(own, _best(probe, "count"))
         )
     if held["unseen_n_x"]:
         return (
@@ -43,20 +44,38 @@ def readable(probe: pd.DataFrame) -> str:
     )
 
 
+def beyond_counting(own: pd.DataFrame, count: pd.DataFrame) -> str:
+    """Whether the probe reads more than a straight line in the number of X would."""
+    line = float(count.loc["unseen_both", "r2"])
+    if own.loc["unseen_both", "low"] > line:
+        return f"A straight line in the number of X reaches R² {decimal(line)}, measurably less."
+    return (
+        f"A straight line in the number of X reaches R² {decimal(line)}, which is not measurably "
+        "less: a residual that only counts would do as well."
+    )
+
+
 def probe_table(probe: pd.DataFrame) -> str:
     """R2 at the best layer, by split, beside both controls."""
-    own, other, shuffled = (_best(probe, name) for name in ("belief", "reassigned", "shuffled"))
+    kinds = ("belief", "count", "reassigned", "shuffled")
+    own, count, other, shuffled = (_best(probe, name) for name in kinds)
     rows = [
         [
             SPLITS[name],
             f"{decimal(own.loc[name, 'r2'])} "
             f"{between(own.loc[name, 'low'], own.loc[name, 'high'])}",
+            decimal(count.loc[name, "r2"]),
             decimal(other.loc[name, "r2"]),
             decimal(shuffled.loc[name, "r2"]),
         ]
         for name in MEASURES
     ]
-    head = [f"R² at layer {int(own['layer'].iloc[0])}", "posterior", "another number of X"]
+    head = [
+        f"R² at layer {int(own['layer'].iloc[0])}",
+        "posterior",
+        "from the count",
+        "another number of X",
+    ]
     return markdown_table([*head, "another prompt"], rows)
 
 

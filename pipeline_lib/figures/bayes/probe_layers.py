@@ -18,6 +18,7 @@ TITLES = {
 }
 LABELS = {
     "belief": (MODEL, "-", "posterior"),
+    "count": ("#009E73", "-.", "posterior, from the number of X alone"),
     "reassigned": ("#0072B2", "--", "posterior of another number of X"),
     "shuffled": (NEUTRAL, ":", "posterior of another prompt"),
 }
@@ -47,5 +48,5 @@ def draw(table: pd.DataFrame) -> Figure:
         panels[0].set_ylim(-1.05, 1.05)
         panels[0].set_ylabel("$R^2$")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3, title="fitted to")
+        figure.legend(handles, labels, loc="outside upper center", ncols=4, title="fitted to")
         return figure

@@ -51,7 +51,7 @@ def test_steering_needs_to_beat_random_directions(values, said):
     assert said in bayes_effects.steering(slopes(*values))
 
 
-def probe(both, unseen, control=-0.5):
+def probe(both, unseen, control=-0.5, count=0.1):
     rows = [
         {
             "layer": 2,
@@ -61,7 +61,11 @@ def probe(both, unseen, control=-0.5):
             "low": low,
             "best": True,
         }
-        for labels, lows in (("belief", (0.8, 0.5, unseen, both)), ("reassigned", (control,) * 4))
+        for labels, lows in (
+            ("belief", (0.8, 0.5, unseen, both)),
+            ("reassigned", (control,) * 4),
+            ("count", (count - 0.1,) * 4),
+        )
         for measure, low in zip(bayes_effects.SPLITS, lows, strict=True)
     ]
     return pd.DataFrame(rows)
@@ -73,6 +77,11 @@ def probe(both, unseen, control=-0.5):
 )
 def test_unseen_evidence_decides_what_is_readable(values, said):
     assert bayes_effects.readable(probe(*values)).startswith(said)
+
+
+def test_a_probe_that_only_counts_is_said_to():
+    assert "measurably less." in bayes_effects.readable(probe(0.6, 0.6, count=0.5))
+    assert "would do as well" in bayes_effects.readable(probe(0.4, 0.6, count=0.5))
 
 
 def test_pairs_left_out_are_counted():

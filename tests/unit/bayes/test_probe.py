@@ -108,13 +108,26 @@ def probed(model, task):
 def test_every_layer_label_and_split_is_scored(probed):
     assert probed.layers == (1, 3)
     table = probed.scores.set_index(["layer", "labels", "measure"])
-    assert len(table) == 2 * 3 * len(MEASURES)
+    assert len(table) == 2 * 4 * len(MEASURES)
     assert probed.scores.groupby("layer")["best"].first().sum() == 1
     own = table.xs("belief", level="labels")["r2"].unstack()
     best = probed.scores.loc[probed.scores["best"], "layer"].iloc[0]
     assert own["unseen_both"].idxmax() == best
     assert (own["train"] > own["unseen_n_x"]).all()
     assert set(probed.predictions["layer"]) == {best}
+
+
+def test_a_count_alone_reads_what_a_straight_line_reads(task, probed):
+    train, test = probe_prompts(task, SETTINGS)
+    belief = [task.hypotheses.belief(*task.counts(part)) for part in (train, test)]
+    x = train["n_x"].to_numpy(float)
+    line = fit_ridge(x[:, None], belief[0][:, None], 1.0)
+    table = probed.scores[probed.scores["labels"] == "count"].set_index(["measure", "layer"])["r2"]
+    assert table["train", 1] == table["train", 3]
+    expected = r2(belief[0], line.predict(x[:, None])[:, 0])
+    assert table["train", 1] == pytest.approx(float(expected))
+    other = line.predict(test["n_x"].to_numpy(float)[:, None])[:, 0]
+    assert table["other_template", 1] == pytest.approx(float(r2(belief[1], other)))
 
 
 def test_scores_are_those_of_the_stored_probe(model, task, probed):
