@@ -1,6 +1,7 @@
-"""The default run's page of findings as docs/findings.md, with small copies of its figures.
+"""The default run's findings in docs/, with small copies of their figures.
 
-After a run: python -m docs.findings
+The arithmetic study's page is docs/findings.md; that of a sister study goes between the markers of
+docs/{study}.md, of each study that was run. After a run: python -m docs.findings
 """
 
 import re
@@ -14,6 +15,9 @@ PAGE = ROOT / "docs" / "findings.md"
 FIGURES = ROOT / "docs" / "figures" / "findings"
 WIDTH, COLOURS = 1100, 64
 """Pixels and colours of a small copy."""
+SISTERS = {"bayes": "smollm2-135m"}
+"""The built-in model of each study beside arithmetic."""
+MARKERS = ("<!-- findings:begin -->", "<!-- findings:end -->")
 LINK = re.compile(r"!\[(\w+)\]\(\w+\.png\)")
 
 
@@ -25,20 +29,52 @@ def shrink(source: Path, target: Path) -> None:
     small.quantize(COLOURS).save(target, optimize=True)
 
 
-def relinked(text: str) -> str:
+def relinked(text: str, figures: Path = FIGURES) -> str:
     """The page with its figures where the small copies lie."""
-    return LINK.sub(rf"![\1]({FIGURES.relative_to(PAGE.parent).as_posix()}/\1.png)", text)
+    return LINK.sub(rf"![\1]({figures.relative_to(PAGE.parent).as_posix()}/\1.png)", text)
+
+
+def copy_figures(text: str, run: Path, figures: Path) -> None:
+    """Small copies of all figures that a page shows, and no others."""
+    figures.mkdir(exist_ok=True)
+    for old in figures.glob("*.png"):
+        old.unlink()
+    for name in LINK.findall(text):
+        shrink(run / f"{name}.png", figures / f"{name}.png")
+
+
+def between_markers(page: str, text: str) -> str:
+    """A page with what stands between its markers replaced."""
+    before, rest = page.split(MARKERS[0])
+    _, after = rest.split(MARKERS[1])
+    return f"{before}{MARKERS[0]}\n{text.strip()}\n{MARKERS[1]}{after}"
+
+
+def as_part(text: str) -> str:
+    """Findings as a part of another page: its first heading becomes one of the second rank."""
+    return re.sub(r"^#", "##", text, flags=re.M)
+
+
+def renew_sister(study: str, model: str) -> None:
+    """Renew the findings in a study's page, where the study was run."""
+    run, figures = ROOT / "figs" / study / model, ROOT / "docs" / "figures" / study
+    if not (run / "findings.md").exists():
+        return
+    page = ROOT / "docs" / f"{study}.md"
+    text = as_part((run / "findings.md").read_text(encoding="utf-8"))
+    copy_figures(text, run, figures)
+    found = between_markers(page.read_text(encoding="utf-8"), relinked(text, figures))
+    page.write_text(found, encoding="utf-8")
 
 
 def main() -> None:
-    """Renew the page and the small copies."""
-    text = (RUN / "findings.md").read_text(encoding="utf-8")
-    FIGURES.mkdir(exist_ok=True)
-    for old in FIGURES.glob("*.png"):
-        old.unlink()
-    for name in LINK.findall(text):
-        shrink(RUN / f"{name}.png", FIGURES / f"{name}.png")
-    PAGE.write_text(relinked(text), encoding="utf-8")
+    """Renew the pages and the small copies, of every study that was run."""
+    if (RUN / "findings.md").exists():
+        text = (RUN / "findings.md").read_text(encoding="utf-8")
+        copy_figures(text, RUN, FIGURES)
+        PAGE.write_text(relinked(text), encoding="utf-8")
+    for study, model in SISTERS.items():
+        renew_sister(study, model)
 
 
 if __name__ == "__main__":
