@@ -74,14 +74,10 @@ def test_the_steered_layer_is_the_probes_best(data):
         assert artifact.read("directions").shape == (2, 32)
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "words"),
-    [('["Quick", "Y"]', "no variant of an answer as one token"), ('["X", "X"]', "more than once")],
-)
-def test_outcomes_that_cannot_be_read_are_one_clear_error(project, tmp_path, outcomes, words):
+def test_outcomes_that_cannot_be_read_are_one_clear_error(project, tmp_path):
     copied = Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
-    (copied / "wrong.yaml").write_text(f"bayes: {{outcomes: {outcomes}}}")
+    (copied / "wrong.yaml").write_text('bayes: {outcomes: ["Quick", "Y"]}')
     configs = (*BAYES_CONFIGS, "wrong.yaml")
     result = snakemake(copied, "data/bayes/words/heads.csv", configs=configs)
     assert result.returncode != 0
-    assert words in said(result)
+    assert "no variant of an answer as one token" in said(result)
