@@ -24,6 +24,8 @@ from pipeline_lib.rng import generator
 from pipeline_lib.stats import ends_of
 from pipeline_lib.stimuli.bernoulli import BernoulliTask, balanced_counts, draw_sequences
 
+ON_TEST = ("other_template", "unseen_both")
+"""Measures on the test prompts; the others are on those of the fit."""
 STAGE = "bayes_probe"
 Columns = Float64[np.ndarray, "prompt target"]
 
@@ -183,23 +185,25 @@ def _scores(
     """
     rows: list[dict[str, object]] = []
     for measure, predicted in found.items():
-        prompts, y = (test, labels.test) if measure in MEASURES[1::2] else (train, labels.train)
+        prompts, y = (test, labels.test) if measure in ON_TEST else (train, labels.train)
         n_x = prompts["n_x"].to_numpy(np.int64)
         groups = n_x if measure.startswith("unseen") else np.arange(len(n_x))
         common = {"layer": layer, "measure": measure, "n": len(np.unique(groups))}
         ends = r2_interval(y[:, 0], predicted[:, 0], groups, rng)
         line = counted[measure][:, 0]
-        bare = float(r2(y[:, 0], line))
-        low, high = r2_interval(y[:, 0], line, groups, rng)
-        rows.append({**common, "labels": "count", "r2": bare, "low": low, "high": high})
+        bare, by_count = float(r2(y[:, 0], line)), r2_interval(y[:, 0], line, groups, rng)
+        rows.append({**common, "labels": "count", "r2": bare} | _named(by_count))
         for name in dict.fromkeys(labels.names):
             columns = labels.of(name)
             values = r2(y[:, columns], predicted[:, columns])
-            low, high = ends if name == "belief" else map(float, ends_of(values))
-            rows.append(
-                {**common, "labels": name, "r2": float(values.mean()), "low": low, "high": high}
-            )
+            named = _named(ends if name == "belief" else ends_of(values))
+            rows.append({**common, "labels": name, "r2": float(values.mean())} | named)
     return rows
+
+
+def _named(ends: tuple[float | np.ndarray, float | np.ndarray]) -> dict[str, float]:
+    """The ends of an interval by column."""
+    return {"low": float(ends[0]), "high": float(ends[1])}
 
 
 def _prediction_table(
@@ -211,8 +215,7 @@ def _prediction_table(
 ) -> pd.DataFrame:
     parts = []
     for measure, predicted in found.items():
-        on_test = measure in MEASURES[1::2]
-        part, y = (test, labels.test) if on_test else (train, labels.train)
+        part, y = (test, labels.test) if measure in ON_TEST else (train, labels.train)
         told = {"layer": layer, "measure": measure, "belief": y[:, 0], "predicted": predicted[:, 0]}
         parts.append(part.assign(**told)[PREDICTION_COLUMNS])
     return pd.concat(parts, ignore_index=True)

@@ -166,6 +166,8 @@ def test_the_best_probe_comes_back_from_disk(tmp_path, probed):
 
 
 def test_one_generator_leaves_nothing_to_explain(model):
-    sure = BernoulliTask.of([0.5, 0.5000001], [], ["X", "Y"], 6)
+    sure = BernoulliTask.of([0.5], [], ["X", "Y"], 6)  # the belief is always 1
     found = probe_beliefs(model, sure, SETTINGS)
-    assert found.scores.query("labels == 'belief'")["r2"].isna().sum() >= 0
+    assert found.scores["r2"].isna().all()
+    assert found.scores.groupby("layer")["best"].first().sum() == 1
+    np.testing.assert_allclose(found.predictions["predicted"].dropna(), 1.0)
