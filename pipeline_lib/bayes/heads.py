@@ -1,7 +1,7 @@
 """Part 3: which heads carry the evidence: patched from a prompt of many X into one of fewer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from pipeline_lib.bayes.columns import PROMPTS_OF_A_PAIR as KINDS
 from pipeline_lib.bayes.readout import OutcomeTokens
 from pipeline_lib.errors import PromptError
 from pipeline_lib.interventions import candidate_logits, capture
+from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.bernoulli import BernoulliTask, draw_sequences
@@ -203,7 +204,7 @@ class _Sweeper:
         rows = slice(0, most)
         base = self.tokens["corrupt"][rows]
         grid = self._grid(len(base), list(places.values()))
-        after = self._after(base, self.tokens[source][rows], grid)
+        after = self._after(name, base, self.tokens[source][rows], grid)
         before, wanted = self.before[rows], self.wanted[rows]
         self.costs.append(
             {
@@ -232,15 +233,20 @@ class _Sweeper:
 
     def _after(
         self,
+        name: str,
         base: Int64[Tensor, "pair token"],
         source: Int64[Tensor, "pair token"],
         grid: Grid,
     ) -> Float64[np.ndarray, "pair place layer head"]:
-        """Log-odds after every patch."""
-        if not len(base):
-            return np.empty(grid.shape)
+        """Log-odds after every patch, pair by pair."""
+        after = np.full(grid.shape, np.nan)
         columns = sorted({int(p) for p in grid.positions.ravel()})
-        values = capture(self.model, source, ["z"], positions=columns, keep_logits=False)
-        ids = self.outcomes.table(len(base))
-        swept = sweep(self.model, base, values, grid, ids, skip_known=True)
-        return self.outcomes.log_odds(swept.after)
+        ids = self.outcomes.table(1)
+        for pair in progress(range(len(base)), f"sweep of {name}", unit="pair"):
+            values = capture(
+                self.model, source[[pair]], ["z"], positions=columns, keep_logits=False
+            )
+            own = replace(grid, positions=grid.positions[[pair]])
+            swept = sweep(self.model, base[[pair]], values, own, ids, skip_known=True)
+            after[pair] = self.outcomes.log_odds(swept.after)[0]
+        return after
