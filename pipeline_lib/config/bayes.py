@@ -50,7 +50,7 @@ class HeadPatchingSection(Section):
     """Draws that are X in the prompt patched from."""
     corrupt: Count = 5
     """Draws that are X in the prompt patched into."""
-    pairs: Count = 10
+    pairs: Count = 20
     """Pairs of prompts, whose draws come in different orders."""
     position_pairs: Count = 3
     """Of the pairs that are swept, those whose positions are also patched one at a time."""
