@@ -160,20 +160,22 @@ def first_difference(tokens: dict[str, Int64[Tensor, "pair token"]]) -> int:
 def place_names(prompt: TextPrompt, task: BernoulliTask, first: int) -> list[str]:
     """Names of the tokens from the first on: draws by their number, others as they are written.
 
-    A token that comes again gets a number.
+    A token that comes again among them gets a number.
     """
     start = prompt.text.rindex(" Sequence: ") + len(" Sequence:")
     end = start + prompt.text[start:].index(".")
     names: list[str] = []
     draws = 0
-    for a, b in prompt.offsets:
+    for position, (a, b) in enumerate(prompt.offsets):
         text = prompt.text[a:b].strip()
         if start <= a < end and text in task.outcomes:
             draws += 1
             text = f"draw {draws}"
+        if position < first:
+            continue
         again = sum(name.partition(" #")[0] == text for name in names)
         names.append(f"{text} #{again + 1}" if again else text)
-    return names[first:]
+    return names
 
 
 class _Sweeper:

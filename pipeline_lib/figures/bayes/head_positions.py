@@ -30,15 +30,24 @@ def draw(table: pd.DataFrame) -> Figure:
             return message_figure(NOTHING, PAGE)
         names = list(dict.fromkeys(zip(table["layer"], table["component"], strict=True)))[::-1]
         places = list(dict.fromkeys(table["position"]))
-        wide = table.pivot_table(index=["layer", "component"], columns="position", values="effect")
-        values = wide.reindex(index=pd.MultiIndex.from_tuples(names), columns=places).to_numpy()
+        grids = {column: _grid(table, column, names, places) for column in READ[3:6]}
+        values = grids["effect"]
         figure = new_figure(PAGE, 1.3 + 0.16 * len(names))
         axes = figure.subplots()
         end = float(np.nanmax(np.abs(values))) or 1.0
         image = heat(axes, values, end, places)
+        row, column = np.nonzero((grids["low"] <= 0) & (grids["high"] >= 0) & (values != 0))
+        axes.scatter(column, row, marker="x", s=5, linewidths=0.35, color="#666666")
         axes.tick_params(axis="x", rotation=90)
         axes.set_yticks(range(len(names)), [head_name(*name) for name in names])
         pairs = int(table["n"].max())
         label = f"recovery, mean of {pairs} pairs"
         figure.colorbar(image, ax=axes, label=label, pad=0.015, aspect=20)
         return figure
+
+
+def _grid(
+    table: pd.DataFrame, column: str, heads: list[tuple[int, str]], places: list[str]
+) -> np.ndarray:
+    wide = table.pivot_table(index=["layer", "component"], columns="position", values=column)
+    return wide.reindex(index=pd.MultiIndex.from_tuples(heads), columns=places).to_numpy()

@@ -42,6 +42,9 @@ def draw(table: pd.DataFrame) -> Figure:
             for name, (colour, dashes, label) in LABELS.items():
                 rows = table[(table["measure"] == measure) & (table["labels"] == name)]
                 line = {"linestyle": dashes, "label": label}
+                if name == "count":  # the same in every layer; its interval is in the table
+                    axes.plot(rows["layer"], rows["r2"], color=colour, **line)
+                    continue
                 band(axes, rows, "layer", "r2", ("low", "high"), colour, **line)
             best = table.loc[table["best"], "layer"].iloc[0]
             axes.axvline(best, color="black", linewidth=0.5, linestyle=(0, (1, 2)))

@@ -62,6 +62,9 @@ def test_places_are_named_by_draw_or_word(model, task):
     assert names[start : start + 7] == [*(f"draw {n}" for n in range(1, 7)), ". #4"]
     assert names[-1].startswith("):") or names[-1].startswith(":")
     assert names[-5].startswith("X")  # of "(X or Y)"
+    late = place_names(prompt, task, start + 5)
+    assert late[:3] == ["draw 6", ".", "Predict"]
+    assert late[-5:-2] == ["X", "or", "Y"]
 
 
 @pytest.fixture(scope="module")
