@@ -27,10 +27,20 @@ def readable(probe: pd.DataFrame) -> str:
     layer = int(own["layer"].iloc[0])
     held = (own["low"] > 0) & (own["low"] > control["r2"].fillna(-np.inf))
     if held["unseen_both"]:
+        found = (
+            f"at layer {layer} a probe predicts the posterior of a number of X that it was not "
+            "fitted on, also in another template, measurably better than its mean does"
+        )
+        line = float(_best(probe, "count").loc["unseen_both", "r2"])
+        if own.loc["unseen_both", "low"] > line:
+            return (
+                f"Yes: {found}, and measurably better than a straight line in the number of X, "
+                f"which reaches R² {decimal(line)}."
+            )
         return (
-            f"Yes, at layer {layer}: a probe predicts the posterior of a number of X that it was "
-            "not fitted on, also in another template, measurably better than its mean does. "
-            + beyond_counting(own, _best(probe, "count"))
+            f"The count is, the posterior not measurably beyond it: {found}, but a residual that "
+            f"only counts would give R² {decimal(line)} by a straight line, which is not "
+            "measurably less."
         )
     if held["unseen_n_x"]:
         return (
@@ -41,17 +51,6 @@ def readable(probe: pd.DataFrame) -> str:
     return (
         f"No: even at layer {layer} no probe predicts the posterior of a number of X that it was "
         "not fitted on measurably better than its mean does."
-    )
-
-
-def beyond_counting(own: pd.DataFrame, count: pd.DataFrame) -> str:
-    """Whether the probe reads more than a straight line in the number of X would."""
-    line = float(count.loc["unseen_both", "r2"])
-    if own.loc["unseen_both", "low"] > line:
-        return f"A straight line in the number of X reaches R² {decimal(line)}, measurably less."
-    return (
-        f"A straight line in the number of X reaches R² {decimal(line)}, which is not measurably "
-        "less: a residual that only counts would do as well."
     )
 
 
@@ -96,8 +95,9 @@ def pairs(table: pd.DataFrame) -> str:
     swept, near, against = (int(found.get(name, 0)) for name in ("swept", "near_zero", "against"))
     floor = decimal(float(table["floor"].iloc[0])) if len(table) else "0"
     return (
-        f"Of {len(table)} pairs of prompts, {swept} were patched. {near} differ by at most {floor} "
-        f"nats in log P(X)/P(Y), which is not divided by; in {against} more X make X less likely."
+        f"Of {len(table)} pairs of prompts, {swept} were patched. Left out: {near} in which "
+        f"log P(X)/P(Y) differs by at most {floor} nats, which is not divided by, and {against} in "
+        "which more X make X less likely."
     )
 
 
@@ -113,7 +113,8 @@ def heads(table: pd.DataFrame, control: pd.DataFrame) -> str:
     return (
         f"The largest recovery of a head is {decimal(best['effect'])} "
         f"{between(best['low'], best['high'])}, of {name(best)}. {len(more)} of {len(both)} heads "
-        "recover measurably more than 0 and than their control does."
+        f"recover measurably more than 0 and than their control does; about {len(both) / 40:.0f} "
+        "would lie above 0 by chance."
     )
 
 

@@ -73,22 +73,23 @@ def probe(both, unseen, control=-0.5, count=0.1):
 
 @pytest.mark.parametrize(
     ("values", "said"),
-    [((0.2, 0.3), "Yes"), ((-0.2, 0.3), "Within"), ((-0.2, -0.3), "No"), ((0.2, 0.3, 0.4), "No")],
+    [
+        ((0.2, 0.3), "Yes"),
+        ((-0.2, 0.3), "Within"),
+        ((-0.2, -0.3), "No"),
+        ((0.2, 0.3, 0.4), "No"),
+        ((0.4, 0.6, -0.5, 0.5), "The count is"),
+    ],
 )
 def test_unseen_evidence_decides_what_is_readable(values, said):
     assert bayes_effects.readable(probe(*values)).startswith(said)
 
 
-def test_a_probe_that_only_counts_is_said_to():
-    assert "measurably less." in bayes_effects.readable(probe(0.6, 0.6, count=0.5))
-    assert "would do as well" in bayes_effects.readable(probe(0.4, 0.6, count=0.5))
-
-
 def test_pairs_left_out_are_counted():
     table = pd.DataFrame({"status": ["swept", "against", "near_zero", "swept"], "floor": 0.1})
     said = bayes_effects.pairs(table)
-    assert "Of 4 pairs of prompts, 2 were patched. 1 differ" in said
-    assert "in 1 more X" in said
+    assert "Of 4 pairs of prompts, 2 were patched. Left out: 1 in" in said
+    assert "and 1 in which more X" in said
 
 
 def test_heads_must_beat_zero_and_their_control():
