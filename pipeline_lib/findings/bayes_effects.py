@@ -6,6 +6,7 @@ import pandas as pd
 from pipeline_lib.bayes.columns import MEASURES, PROBE
 from pipeline_lib.bayes.ranking import rank_heads
 from pipeline_lib.findings.words import between, counted, decimal, markdown_table, p_value
+from pipeline_lib.stats import wilson_interval
 
 SPLITS = {
     "train": "fitted prompts",
@@ -97,7 +98,20 @@ def pairs(table: pd.DataFrame) -> str:
     return (
         f"Of {len(table)} pairs of prompts, {swept} were patched. Left out: {near} in which "
         f"log P(X)/P(Y) differs by at most {floor} nats, which is not divided by, and {against} in "
-        "which more X make X less likely."
+        "which more X make X less likely. " + goes_with_evidence(swept, against)
+    )
+
+
+def goes_with_evidence(swept: int, against: int) -> str:
+    """Whether pairs that differ do so as the evidence does, more often than by chance."""
+    if not swept + against:
+        return ""
+    share, n = np.array([swept / (swept + against)]), np.array([swept + against])
+    if wilson_interval(share, n)[0][0] > 0.5:
+        return "Pairs that differ do so with the evidence measurably more often than against it."
+    return (
+        "Pairs that differ do so with the evidence not measurably more often than against it: what "
+        "heads recover here may be the order of the draws as well as their number."
     )
 
 

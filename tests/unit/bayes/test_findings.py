@@ -92,6 +92,12 @@ def test_pairs_left_out_are_counted():
     assert "and 1 in which more X" in said
 
 
+def test_pairs_as_often_against_the_evidence_are_no_evidence():
+    assert "not measurably more" in bayes_effects.goes_with_evidence(7, 7)
+    assert "with the evidence measurably more" in bayes_effects.goes_with_evidence(14, 0)
+    assert bayes_effects.goes_with_evidence(0, 0) == ""
+
+
 def test_heads_must_beat_zero_and_their_control():
     common = {"layer": 0, "component": ["head_0", "head_1", "head_2"], "n": 3}
     heads = pd.DataFrame({**common, "effect": [0.5, 0.4, 0.1], "low": [0.4, 0.3, -0.1],
