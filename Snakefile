@@ -79,6 +79,9 @@ include: "workflow/rules/odd_one_out_figures.smk"
 include: "workflow/rules/power_inputs.smk"
 include: "workflow/rules/power.smk"
 include: "workflow/rules/power_figures.smk"
+include: "workflow/rules/bayes.smk"
+include: "workflow/rules/bayes_figures.smk"
+include: "workflow/rules/bayes_effect_figures.smk"
 
 
 rule all:

@@ -1,7 +1,8 @@
-"""The default run's page of findings as docs/findings.md, with small copies of its figures.
+"""The default run's findings in docs/, with small copies of their figures.
 
-What a sister study found goes between two marks of its own page. After a run: python -m
-docs.findings (all that was run), or with the names of pages: python -m docs.findings power
+The arithmetic study's page is docs/findings.md; that of a sister study goes between the markers of
+docs/{study}.md. After a run: python -m docs.findings (every study that was run), or with the names
+of studies: python -m docs.findings power
 """
 
 import re
@@ -16,14 +17,18 @@ PAGE = ROOT / "docs" / "findings.md"
 FIGURES = ROOT / "docs" / "figures" / "findings"
 WIDTH, COLOURS = 1100, 128
 """Pixels and colours of a small copy."""
-MARKS = "<!-- findings:begin -->", "<!-- findings:end -->"
-MODELS = {"odd_one_out": "smollm2-135m", "power": "smollm2-135m"}
-"""Sister studies whose page has a part that a run wrote, with the built-in model of each."""
+SISTERS = {
+    "bayes": "smollm2-135m",
+    "odd_one_out": "smollm2-135m",
+    "power": "smollm2-135m",
+}
+"""The built-in model of each study beside arithmetic."""
+MARKERS = ("<!-- findings:begin -->", "<!-- findings:end -->")
 LINK = re.compile(r"!\[(\w+)\]\(\w+\.png\)")
 
 
 def shrink(source: Path, target: Path) -> None:
-    """A copy that is at most ``WIDTH`` pixels wide, with the rare colours of heat maps too."""
+    """A copy of an image with few pixels and colours."""
     with Image.open(source) as image:
         small = image.convert("RGB")
     small.thumbnail((WIDTH, 2 * WIDTH), Image.Resampling.LANCZOS)
@@ -31,56 +36,59 @@ def shrink(source: Path, target: Path) -> None:
     few.save(target, optimize=True)
 
 
-def relinked(text: str, folder: Path = FIGURES) -> str:
+def relinked(text: str, figures: Path = FIGURES) -> str:
     """The page with its figures where the small copies lie."""
-    return LINK.sub(rf"![\1]({folder.relative_to(PAGE.parent).as_posix()}/\1.png)", text)
+    return LINK.sub(rf"![\1]({figures.relative_to(PAGE.parent).as_posix()}/\1.png)", text)
 
 
-def copy_figures(text: str, run: Path, folder: Path) -> None:
-    """Small copies of the figures that a page links to, and no others."""
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
+def copy_figures(text: str, run: Path, figures: Path) -> None:
+    """Small copies of the figures that a page shows, and no others."""
+    figures.mkdir(exist_ok=True)
+    for old in figures.glob("*.png"):
         old.unlink()
     for name in LINK.findall(text):
-        shrink(run / f"{name}.png", folder / f"{name}.png")
+        shrink(run / f"{name}.png", figures / f"{name}.png")
 
 
-def page_of(study: str) -> tuple[Path, Path]:
-    """A study's page and the folder of its small figures."""
-    return ROOT / "docs" / f"{study}.md", ROOT / "docs" / "figures" / study
+def between_markers(page: str, text: str) -> str:
+    """A page with what stands between its markers replaced."""
+    before, rest = page.split(MARKERS[0])
+    _, after = rest.split(MARKERS[1])
+    return f"{before}{MARKERS[0]}\n{text.strip()}\n{MARKERS[1]}{after}"
 
 
-def between(page: str, part: str) -> str:
-    """A page with what stands between its marks replaced."""
-    before, rest = page.split(MARKS[0])
-    return f"{before}{MARKS[0]}\n{part.strip()}\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
-
-
-def renew_study(study: str, model: str) -> None:
-    """Renew a sister study's part of its page, where it was run."""
-    run, (page, folder) = ROOT / "figs" / study / model, page_of(study)
-    if (run / "findings.md").exists():
-        text = (run / "findings.md").read_text(encoding="utf-8")
-        copy_figures(text, run, folder)
-        whole = between(page.read_text(encoding="utf-8"), relinked(text, folder))
-        page.write_text(whole, encoding="utf-8")
+def as_part(text: str) -> str:
+    """Findings as a part of another page: its headings move one rank down."""
+    return re.sub(r"^#", "##", text, flags=re.M)
 
 
 def renew_arithmetic() -> None:
-    """Renew the page of arithmetic, where it was run."""
+    """Renew docs/findings.md, where the study was run."""
     if (RUN / "findings.md").exists():
         text = (RUN / "findings.md").read_text(encoding="utf-8")
         copy_figures(text, RUN, FIGURES)
         PAGE.write_text(relinked(text), encoding="utf-8")
 
 
+def renew_sister(study: str, model: str) -> None:
+    """Renew the findings in a sister study's page, where the study was run."""
+    run, figures = ROOT / "figs" / study / model, ROOT / "docs" / "figures" / study
+    if not (run / "findings.md").exists():
+        return
+    page = ROOT / "docs" / f"{study}.md"
+    text = as_part((run / "findings.md").read_text(encoding="utf-8"))
+    copy_figures(text, run, figures)
+    found = between_markers(page.read_text(encoding="utf-8"), relinked(text, figures))
+    page.write_text(found, encoding="utf-8")
+
+
 def main(names: list[str]) -> None:
     """Renew pages and small copies of the named studies, or of all."""
     if not names or "arithmetic" in names:
         renew_arithmetic()
-    for study, model in MODELS.items():
+    for study, model in SISTERS.items():
         if not names or study in names:
-            renew_study(study, model)
+            renew_sister(study, model)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ from pipeline_lib.models.loading import LanguageModel, load_model  # noqa: E402
 from pipeline_lib.models.tokens import NumberTokens  # noqa: E402
 from pipeline_lib.models.training.tokenizer import build_tokenizer  # noqa: E402
 from pipeline_lib.stimuli.arithmetic import make_prompts  # noqa: E402
+from pipeline_lib.stimuli.bernoulli import TEMPLATES, BernoulliTask  # noqa: E402
 from tests.project import copy_project, said, snakemake  # noqa: E402
+from tests.word_models import save_word_model  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -165,4 +167,32 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             result = snakemake(copy_project(shared / "unfinished_project"))
             assert result.returncode == 0, said(result)
             (shared / "unfinished_project").rename(folder)
+    return folder
+
+
+BAYES_CONFIGS = ("config/test.yaml", "words.yaml")
+
+
+@pytest.fixture(scope="session")
+def bayes_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project copy in which the study bayes ran at test size, on a tiny model of whole words.
+
+    Copy it before changing it. The processes of one test session share it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "bayes_project"
+    with FileLock(shared / "bayes_project.lock"):
+        if not folder.exists():
+            unfinished = copy_project(shared / "unfinished_bayes_project")
+            task = BernoulliTask.of([0.5, 0.75], [], ["X", "Y"], 10)
+            texts = [task.text("xyxyxyxyxy", template) for template in TEMPLATES]
+            save_word_model(unfinished / "data" / "models" / "words", texts)
+            (unfinished / "words.yaml").write_text(
+                "models: {words: {source: local, path: data/models/words}}\n"
+                "bayes: {models: [words]}\n"
+            )
+            result = snakemake(unfinished, "bayes", configs=BAYES_CONFIGS)
+            assert result.returncode == 0, said(result)
+            unfinished.rename(folder)
     return folder

@@ -24,7 +24,8 @@ ModelName = Annotated[
 T = TypeVar("T")
 
 
-def _tuple_from_list(value: Any) -> Any:
+def tuple_from_list(value: Any) -> Any:
+    """Lists of a YAML file as the tuples of an immutable section."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -47,7 +48,7 @@ def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
 Items = Annotated[
     tuple[T, ...],
     Field(json_schema_extra={"uniqueItems": True}),
-    BeforeValidator(_tuple_from_list),
+    BeforeValidator(tuple_from_list),
     AfterValidator(_unique),
 ]
 """A list without repetition, in the order given."""

@@ -16,7 +16,22 @@ class Catalogue:
 
 
 SISTERS = {
-    "bayes": Catalogue("Bayes", ()),
+    "bayes": Catalogue(
+        "Bayes",
+        (
+            "scores",
+            "answers",
+            "lens_layers",
+            "lens_errors",
+            "probe_layers",
+            "probe_predictions",
+            "top_heads",
+            "heads",
+            "head_positions",
+            "steering",
+        ),
+        ("findings.md",),
+    ),
     "induction": Catalogue("Induction drift", ()),
     "odd_one_out": Catalogue(
         "Odd one out",

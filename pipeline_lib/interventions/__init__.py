@@ -22,6 +22,7 @@ from pipeline_lib.interventions.capture import (
     predict_tokens,
 )
 from pipeline_lib.interventions.direct import DirectEffects, direct_effects
+from pipeline_lib.interventions.logit_lens import lens_logits, norm_gradient, normed
 from pipeline_lib.interventions.means import mean_activations
 from pipeline_lib.interventions.neurons import PatchedNeurons, patch_neurons
 from pipeline_lib.interventions.patch import (
@@ -61,7 +62,10 @@ __all__ = [
     "iter_attribution",
     "iter_captured",
     "key_logits",
+    "lens_logits",
     "mean_activations",
+    "norm_gradient",
+    "normed",
     "ov_logits",
     "patch_candidates",
     "patch_components",

@@ -32,7 +32,7 @@ def altered_residuals(
     With d = z' - z of head h, the head writes d W_O[h] into the residual between attention and
     MLP, and the layer's MLP answers (in parallel-residual models it does not); an MLP patch writes
     (post' - post) W_out; a residual patch is the counterfactual's residual itself. Every patch has
-    one position; its prompt is a row of ``clean`` and of ``counterfactual``.
+    one position; its prompt is a row of ``clean``, its ``source_row`` one of ``counterfactual``.
     """
     device = clean.resid[0].device
     result = torch.empty(len(patches), model.d_model, device=device, dtype=model.dtype)
@@ -141,5 +141,5 @@ def _counterfactual(
     column = torch.full((1 + max(counterfactual.positions),), -1)
     column[list(counterfactual.positions)] = torch.arange(len(counterfactual.positions))
     values = counterfactual.site(site)[:, :, slot]
-    where = [patches.prompt, column[patches.position], *([] if unit is None else [unit])]
+    where = [patches.source_row, column[patches.position], *([] if unit is None else [unit])]
     return values[tuple(where)]

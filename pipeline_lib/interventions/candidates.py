@@ -53,9 +53,10 @@ def patch_candidates(
 ) -> tuple[Float64[Tensor, "prompt candidate"], Float64[Tensor, "patch candidate"]]:
     """Logits of the candidate tokens of each prompt, clean and after each patch of its own.
 
-    ``source`` holds what is patched in: a prompt's own values for each prompt (see `Patches` for
-    the components). ``skip_known`` leaves out patches that change nothing because ``source.tokens``
-    are the same text up to them; it must be False where the values are not those of a run.
+    ``source`` holds what is patched in: a prompt's own values for each prompt, or rows that
+    ``patches.source`` chooses (see `Patches`, also for the components). ``skip_known`` leaves out
+    patches that change nothing because ``source.tokens`` are the same text up to them; it must be
+    False where the values are not those of a run.
     ``progress`` is called with the number of patches just done. Raises ActivationError for NaN or
     infinite logits.
     """

@@ -206,7 +206,7 @@ def iter_runs(
         yield prompts, clean.resid[-1][:, -1]
         inside = (patches.prompt >= prompts.start) & (patches.prompt < prompts.stop)
         chosen, todo = inside.nonzero()[:, 0], patches[inside].shifted(-prompts.start)
-        source = counterfactual.prompts(prompts)
+        source = counterfactual if todo.source is not None else counterfactual.prompts(prompts)
         for part, resid in _iter_passes(engine, clean, source, todo, batch_size):
             yield chosen[part], resid
 

@@ -19,7 +19,8 @@ class Patches:
     ``position`` is one token position a patch, or several, at which it is made together.
     ``component`` is a head's number, ``n_heads`` for the MLP, or ``n_heads + 1`` for the residual
     leaving the layer, which layer -1 has too: what enters the first. ``neuron``, where given and
-    not -1, restricts an MLP patch to one neuron.
+    not -1, restricts an MLP patch to one neuron. ``source``, where given, is the row of the source
+    activations whose values are patched in; without it a prompt gets the values of its own row.
     """
 
     prompt: Indices
@@ -27,6 +28,7 @@ class Patches:
     layer: Indices
     component: Indices
     neuron: Indices | None = None
+    source: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -35,13 +37,20 @@ class Patches:
         self, chosen: slice | Bool[Tensor, " patch"] | Int64[Tensor, " chosen"]
     ) -> "Patches":
         neuron = None if self.neuron is None else self.neuron[chosen]
+        source = None if self.source is None else self.source[chosen]
         return Patches(
             self.prompt[chosen],
             self.position[chosen],
             self.layer[chosen],
             self.component[chosen],
             neuron,
+            source,
         )
+
+    @property
+    def source_row(self) -> Indices:
+        """Row of the source activations that each patch takes its values from."""
+        return self.prompt if self.source is None else self.source
 
     @property
     def first_position(self) -> Indices:
@@ -92,5 +101,8 @@ def known_zero(
     which clean and counterfactual prompt are the same text.
     """
     unread = (patches.layer == model.n_layers - 1) & (patches.last_position < tokens.shape[1] - 1)
-    same = (tokens.cpu() == counterfactual_tokens.cpu()).cumprod(1).bool()
-    return unread | same[patches.prompt, patches.last_position]
+    pairs, pair = torch.stack([patches.prompt, patches.source_row]).unique(
+        dim=1, return_inverse=True
+    )
+    same = (tokens.cpu()[pairs[0]] == counterfactual_tokens.cpu()[pairs[1]]).cumprod(1).bool()
+    return unread | same[pair, patches.last_position]

@@ -1,11 +1,7 @@
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from docs.findings import MARKS, WIDTH, between, page_of
 from pipeline_lib.findings import power
 from pipeline_lib.power.measure import baselines
 from pipeline_lib.power.regions import REGIONS
@@ -100,21 +96,3 @@ def test_without_swept_pairs_nothing_is_said_of_where():
     assert "No pair can be swept" in page
     assert "2 closer than the noise floor" in page
     assert "$" not in page
-
-
-def test_what_stands_between_the_marks_is_replaced():
-    page = f"a\n{MARKS[0]}\nold\n{MARKS[1]}\nb\n"
-    assert between(page, "new\n") == f"a\n{MARKS[0]}\nnew\n{MARKS[1]}\nb\n"
-
-
-def test_the_page_in_docs_has_what_a_run_wrote_and_its_figures():
-    path, folder = page_of("power")
-    part = path.read_text().split(MARKS[0])[1].split(MARKS[1])[0]
-    headings = re.findall(r"^### .*$", part, re.M)
-    assert headings == ["### Where the difference comes from", "### What the sweeps cost"]
-    links = re.findall(r"!\[(\w+)\]\(([^)]+)\)", part)
-    assert {name for name, _ in links} == {file.stem for file in folder.glob("*.png")}
-    for _, link in links:
-        with Image.open(path.parent / link) as image:
-            assert image.width <= WIDTH
-        assert (path.parent / link).stat().st_size <= 100_000

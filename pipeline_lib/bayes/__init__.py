@@ -1,0 +1,1 @@
+"""Study bayes: whether a model integrates draws as Bayes' rule does, and where."""

@@ -1,0 +1,12 @@
+"""Adapter of rule write_bayes_findings."""
+
+from pathlib import Path
+
+from pipeline_lib.findings.bayes import read_tables, write_findings
+from pipeline_lib.logs import job
+from pipeline_lib.store.disk import atomic_path
+
+with job(snakemake.log[0]):
+    page = write_findings(snakemake.wildcards.model, read_tables(dict(snakemake.input.items())))
+    with atomic_path(snakemake.output.page) as temporary:
+        Path(temporary).write_text(page, encoding="utf-8")
