@@ -43,6 +43,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/models.smk"
 include: "workflow/rules/train_tiny_arith.smk"
+include: "workflow/rules/train_tiny_induction.smk"
 include: "workflow/rules/prompts.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/verify.smk"
@@ -74,6 +75,9 @@ include: "workflow/rules/findings.smk"
 include: "workflow/rules/browse.smk"
 include: "workflow/rules/planted.smk"
 include: "workflow/rules/sisters.smk"
+include: "workflow/rules/induction.smk"
+include: "workflow/rules/induction_figures.smk"
+include: "workflow/rules/induction_pages.smk"
 
 
 rule all:

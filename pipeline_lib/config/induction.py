@@ -5,13 +5,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline_lib.config.base import Conflict, Items, NonEmpty
+from pipeline_lib.config.base import Conflict, Items, NonEmpty, OfTwo, Listed
 from pipeline_lib.config.study import StudySection
 
 Symbol = Annotated[str, Field(pattern=r"^\S+$", max_length=40, examples=["X"])]
-Pair = Annotated[Items[Symbol], Field(min_length=2, max_length=2)]
+Pair = Annotated[Items[Symbol], OfTwo]
 HowMany = Annotated[int, Field(ge=1, le=12)]
-Counts = Annotated[tuple[HowMany, HowMany], Field(examples=[[3, 3]])]
+Counts = Annotated[Listed[HowMany], OfTwo]
 
 
 class InductionStudy(StudySection):

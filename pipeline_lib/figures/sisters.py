@@ -17,7 +17,11 @@ class Catalogue:
 
 SISTERS = {
     "bayes": Catalogue("Bayes", ()),
-    "induction": Catalogue("Induction drift", ()),
+    "induction": Catalogue(
+        "Induction drift",
+        ("baseline", "attention", "scores", "ablation", "joint", "agreement", "published"),
+        ("attention.html", "findings.md"),
+    ),
     "odd_one_out": Catalogue("Odd one out", ()),
     "power": Catalogue("Power", ()),
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from pipeline_lib.induction.kinds import KINDS
 from pipeline_lib.induction.baseline import named_places
 from pipeline_lib.induction.measures import absolute_error, drift, p_x, predictive
 from pipeline_lib.interventions import ablate_candidates, capture
@@ -26,7 +27,6 @@ from pipeline_lib.stimuli.sequences import (
 from pipeline_lib.sweeps import COLUMNS, replaced, tabulate
 
 Kind = Literal["zero", "mean"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 MEASURES = ("drift", "mae", "named_drift", "named_mae")
 """Over all orders of three and three, and over the three named ones alone."""
 SWEEP_COLUMNS = ["kind", "measure", *COLUMNS, "of_symbols", "share", "rank"]
@@ -104,9 +104,7 @@ def no_head(model: LanguageModel) -> Bool[Tensor, "1 layer head"]:
     return torch.zeros(1, model.n_layers, model.n_heads, dtype=torch.bool)
 
 
-def sweep_heads(
-    subjects: Sequence[Subject], floor: float, seed: int
-) -> pd.DataFrame:
+def sweep_heads(subjects: Sequence[Subject], floor: float, seed: int) -> pd.DataFrame:
     """Drift and error without each head, under each kind of ablation (`SWEEP_COLUMNS`).
 
     Rows are those of `tabulate`, over pairs of symbols; position is "all". ``effect`` of the drift
@@ -212,9 +210,7 @@ def random_sets(
 
 
 def _exact(values: Float[np.ndarray, " k"], ranked: Sequence[tuple[int, int]]) -> pd.DataFrame:
-    heads = [
-        " ".join(f"L{layer}H{head}" for layer, head in ranked[:k]) for k in range(len(values))
-    ]
+    heads = [" ".join(f"L{layer}H{head}" for layer, head in ranked[:k]) for k in range(len(values))]
     return pd.DataFrame(
         {
             "chosen": "top", "k": range(len(values)), "heads": heads, "value": values,

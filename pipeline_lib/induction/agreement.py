@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from pipeline_lib.induction.ablation import KINDS
 from pipeline_lib.induction.heads import of_score
+from pipeline_lib.induction.kinds import KINDS
 from pipeline_lib.rng import generator
 from pipeline_lib.stats import rank_correlation_test
 
@@ -34,7 +34,9 @@ def agreement(sweep: pd.DataFrame, scores: pd.DataFrame, seed: int) -> pd.DataFr
                         kept = (drifts["layer"] == last).to_numpy()
                     rng = generator(seed, "agreement", kind, column, score, layers)
                     found = rank_correlation_test(
-                        drifts[column].to_numpy(np.float64)[kept], of_score(scores, score)[kept], rng
+                        drifts[column].to_numpy(np.float64)[kept],
+                        of_score(scores, score)[kept],
+                        rng,
                     )
                     rows.append((kind, effect, score, layers, *found, int(kept.sum())))
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)

@@ -110,4 +110,3 @@ def noise_floor_in(drifts: pd.DataFrame) -> float:
 def named_places(orders: Sequence[str]) -> list[int]:
     """Places of the three named orders among orders of three and three."""
     return [list(orders).index(order) for order in NAMED.values()]
-

@@ -8,7 +8,6 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pipeline_lib.induction.ablation import (
-    KINDS,
     Subject,
     every_head,
     no_head,
@@ -16,6 +15,7 @@ from pipeline_lib.induction.ablation import (
     ranking,
     top_sets,
 )
+from pipeline_lib.induction.kinds import KINDS
 
 
 def ablation_cost(

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from pipeline_lib import store
-from pipeline_lib.induction.kinds import PATTERNS_KIND
+from pipeline_lib.induction.kinds import ORDERS, PATTERNS_KIND, REPEATED
 from pipeline_lib.interventions import attention_patterns, capture
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.rng import generator
@@ -22,7 +22,6 @@ SCORE_COLUMNS = ["layer", "head", "score", "mean", "low", "high", "n", "uniform"
 RECALL_COLUMNS = ["part", "accuracy", "low", "high", "n", "chance"]
 SHOWN_SEQUENCES = 2
 AXES = ("prompt", "layer", "head", "query", "key")
-SYMBOLS_GROUP, REPEATED_GROUP = "orders", "repeated"
 
 Patterns = Float[np.ndarray, "sequence layer head query key"]
 
@@ -92,9 +91,7 @@ def draw_sequences(
 ) -> RepeatedTokens:
     """The random sequences of a seed. Raises TokenizerError (see `repeated_tokens`)."""
     rng = generator(seed, "induction_heads", "sequences")
-    return repeated_tokens(
-        model.tokenizer, n_sequences, n_repeated, rng, prepend_bos=prepend_bos
-    )
+    return repeated_tokens(model.tokenizer, n_sequences, n_repeated, rng, prepend_bos=prepend_bos)
 
 
 def measure_heads(
@@ -123,8 +120,8 @@ def write_patterns(
     """
     named = read_orders(model.tokenizer, list(NAMED.values()), symbols, prepend_bos=prepend_bos)
     groups = {
-        SYMBOLS_GROUP: (named.tokens, list(NAMED)),
-        REPEATED_GROUP: (
+        ORDERS: (named.tokens, list(NAMED)),
+        REPEATED: (
             sequences.tokens[:SHOWN_SEQUENCES],
             [f"random {n + 1}" for n in range(min(SHOWN_SEQUENCES, len(sequences.tokens)))],
         ),

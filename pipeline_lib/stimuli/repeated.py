@@ -60,4 +60,3 @@ def repeated_tokens(
     if prepend_bos:
         parts.insert(0, np.full((n_sequences, 1), beginning(tokenizer)))
     return RepeatedTokens(torch.from_numpy(np.hstack(parts)), int(prepend_bos), n_repeated)
-

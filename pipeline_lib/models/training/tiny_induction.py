@@ -24,10 +24,10 @@ from pipeline_lib.models.training.optimisation import (
     build_optimizers,
     learning_rate_factor,
 )
-from pipeline_lib.models.training.words import build_word_tokenizer, word_ids
+from pipeline_lib.models.training.words import BOS, build_word_tokenizer, word_ids
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.repeated import repeated_tokens
-from pipeline_lib.stimuli.sequences import NAMED_COUNTS, orders_of, read_orders
+from pipeline_lib.stimuli.sequences import HEAD, NAMED_COUNTS, orders_of, read_orders
 
 STAGE = "train_tiny_induction"
 LOSS_EVERY = 50
@@ -131,20 +131,27 @@ def start_near(model: LlamaForCausalLM, size: AttentionSize, rng: np.random.Gene
 def draw_texts(
     settings: InductionTraining,
     words: Int64[np.ndarray, " word"],
-    bos: int,
+    first: tuple[int, int],
     rng: np.random.Generator,
 ) -> Int64[Tensor, "text token"]:
     """A batch of texts: a few phrases of random words, in random order again and again.
 
+    ``first`` are the ids of the beginning token, which all texts have, and of "Sequence:", which
+    follows it in every other text.
+
     No word is in two phrases of a text, so within a phrase that has come before, the next word is
     what followed the last time. Nothing but the text itself tells which words those are.
     """
-    texts = np.full((settings.batch, settings.length), bos, dtype=np.int64)
-    for text in texts[:, 1:]:
-        lengths = rng.integers(1, settings.longest_phrase + 1, rng.integers(settings.most_phrases) + 1)
+    texts = np.full((settings.batch, settings.length), first[0], dtype=np.int64)
+    texts[::2, 1] = first[1]
+    for number, whole in enumerate(texts):
+        text = whole[1 + (number + 1) % 2 :]
+        lengths = rng.integers(
+            1, settings.longest_phrase + 1, rng.integers(settings.most_phrases) + 1
+        )
         phrases = np.split(rng.permutation(words)[: lengths.sum()], lengths.cumsum()[:-1])
         order = rng.integers(len(phrases), size=len(text))
-        text[:] = np.concatenate([phrases[number] for number in order])[: len(text)]
+        text[:] = np.concatenate([phrases[which] for which in order])[: len(text)]
     return torch.from_numpy(texts)
 
 
@@ -153,14 +160,13 @@ def batches(
 ) -> Iterator[Int64[Tensor, "text token"]]:
     """``settings.steps`` batches of texts."""
     rng = generator(settings.seed, STAGE, "texts")
-    words = word_ids(tokenizer)
+    words, vocab = word_ids(tokenizer), tokenizer.get_vocab()
+    first = (vocab[BOS], vocab[HEAD])
     for _ in range(settings.steps):
-        yield draw_texts(settings, words, int(tokenizer.bos_token_id), rng)
+        yield draw_texts(settings, words, first, rng)
 
 
-def text_loss(
-    model: nn.Module, tokens: Int64[Tensor, "text token"]
-) -> Float[Tensor, ""]:
+def text_loss(model: nn.Module, tokens: Int64[Tensor, "text token"]) -> Float[Tensor, ""]:
     """Mean cross-entropy (nats) of every token after the first."""
     logits = model(tokens, use_cache=False).logits[:, :-1]
     return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
@@ -217,7 +223,9 @@ def score_folder(folder: Path) -> pd.DataFrame:
     ]
     orders = orders_of(*NAMED_COUNTS)
     found = order_probabilities(model, orders)
-    rows += [("p_x", order, value, np.nan, np.nan) for order, value in zip(orders, found, strict=True)]
+    rows += [
+        ("p_x", order, value, np.nan, np.nan) for order, value in zip(orders, found, strict=True)
+    ]
     rows.append(("drift", f"{len(orders)} orders", float(drift(found)), np.nan, np.nan))
     return pd.DataFrame(rows, columns=["quantity", "of", "value", "low", "high"])
 
