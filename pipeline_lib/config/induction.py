@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline_lib.config.base import Conflict, Items, NonEmpty, OfTwo, Listed
+from pipeline_lib.config.base import Conflict, Items, Listed, NonEmpty, OfTwo
 from pipeline_lib.config.study import StudySection
 
 Symbol = Annotated[str, Field(pattern=r"^\S+$", max_length=40, examples=["X"])]

@@ -34,7 +34,7 @@ COLUMNS: dict[str, list[str]] = {
         "of_symbols", "share", "rank", "n",
     ],
     "joint": ["kind", "chosen", "k", "heads", "measure", "value", "low", "high"],
-    "agreement": ["kind", "effect", "score", "layers", "rho", "low", "high", "p", "heads"],
+    "agreement": ["kind", "measure", "effect", "score", "layers", "rho", "low", "high", "p", "heads"],
     "published": ["quantity", "of", "expected", "found", "within"],
 }  # fmt: skip
 """Columns that are read of every table."""
@@ -117,7 +117,7 @@ def counting(tables: Tables) -> str:
     named = named_orders(tables)
     return (
         f"It is no counter. P(X) after the {int(row['orders'])} orders of three and three moves by "
-        f"{decimal(row['drift'], 3)} (noise floor {row['noise_floor']:.0e}), and its mean error to a "
+        f"{decimal(row['drift'], 3)} (noise floor {row['noise_floor']:.1g}), and its mean error to a "
         f"counter, which says 0.5, is {decimal(row['mae'], 3)} "
         f"{between(row['mae_low'], row['mae_high'], 3)}. {named}"
     )
@@ -185,16 +185,21 @@ def ablation_table(tables: Tables) -> str:
     cells = []
     for kind in KINDS:
         errors = _sweep(tables, kind, "mae").set_index("head")
+        logits = _sweep(tables, kind, "logit_drift").set_index("head")
         for row in _sweep(tables, kind, "drift").nsmallest(MOST_HEADS, "rank").itertuples():
-            error = errors.loc[row.head]
+            error, logit = errors.loc[row.head], logits.loc[row.head]
             cells.append(
                 [
                     kind, row.head, decimal(row.of_symbols, 3),
                     f"{decimal(row.effect, 3)} {between(row.low, row.high, 3)}",
+                    f"{decimal(logit['effect'])} {between(logit['low'], logit['high'])}",
                     f"{decimal(error['effect'], 3)} {between(error['low'], error['high'], 3)}",
                 ]
             )  # fmt: skip
-    head = ["ablation", "head", "drift taken away", "mean over pairs", "MAE added, mean over pairs"]
+    head = [
+        "ablation", "head", "drift taken away", "mean over pairs", "of the logit difference",
+        "MAE added",
+    ]  # fmt: skip
     return markdown_table(head, cells)
 
 
@@ -269,31 +274,46 @@ def agreement_table(tables: Tables) -> str:
     """Rank correlations with the induction and the previous-token score."""
     rows = tables["agreement"]
     rows = rows[rows["effect"] == "mean over pairs"]
+    drifts = {"drift": "P(X)", "logit_drift": "logit difference"}
     names = {"induction": "induction score", "previous": "attention to the token before"}
     cells = [
         [
-            row.kind, names[row.score], row.layers, str(int(row.heads)), decimal(row.rho),
+            row.kind, drifts[row.measure], names[row.score], row.layers, str(int(row.heads)), decimal(row.rho),
             between(row.low, row.high), p_value(row.p),
         ]
         for row in rows.itertuples()
     ]  # fmt: skip
-    head = ["ablation", "drift taken away against", "layers", "heads", "ρ", "95 %", "p"]
+    head = ["ablation", "drift of", "against", "layers", "heads", "ρ", "95 %", "p"]
     return markdown_table(head, cells)
 
 
 def agreement(tables: Tables) -> str:
-    """Whether drift reduction goes with the induction score over all heads."""
+    """Whether drift reduction goes with the induction score: over all heads, in the last layer."""
     rows = tables["agreement"]
     held = (rows["effect"] == "mean over pairs") & (rows["score"] == "induction")
+    drifts = {"drift": "drift of P(X)", "logit_drift": "drift of the logit difference"}
     said = []
-    for kind in KINDS:
-        row = rows[held & (rows["layers"] == "all") & (rows["kind"] == kind)].iloc[0]
-        if not np.isfinite(row["rho"]) or row["p"] > SIGNIFICANT:
-            verdict = "no agreement that chance would not give"
+    for measure, name in drifts.items():
+        parts = [
+            _verdict(rows[held & (rows["measure"] == measure) & (rows["layers"] == layers)], where)
+            for layers, where in (
+                ("all", "over all heads"),
+                ("last", "over those of the last layer"),
+            )
+        ]
+        said.append(f"{name[0].upper()}{name[1:]}: {'; '.join(parts)}.")
+    return " ".join(said)
+
+
+def _verdict(rows: pd.DataFrame, where: str) -> str:
+    found = []
+    for row in rows.itertuples():
+        if not np.isfinite(row.rho) or row.p > SIGNIFICANT:
+            verdict = "none beyond chance"
         else:
-            verdict = "agreement" if row["rho"] > 0 else "disagreement"
-        said.append(f"{verdict} under {kind} ablation (ρ = {decimal(row['rho'])})")
-    return f"Over all heads there is {listed(said)}."
+            verdict = "agreement" if row.rho > 0 else "disagreement"
+        found.append(f"{verdict} under {row.kind} ablation (ρ = {decimal(row.rho)})")
+    return f"{where} {listed(found)}"
 
 
 def published(tables: Tables) -> str:

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from pipeline_lib.induction.kinds import KINDS
 from pipeline_lib.induction.baseline import named_places
-from pipeline_lib.induction.measures import absolute_error, drift, p_x, predictive
+from pipeline_lib.induction.kinds import KINDS
+from pipeline_lib.induction.measures import absolute_error, drift, logit_difference, p_x, predictive
 from pipeline_lib.interventions import ablate_candidates, capture
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.rng import generator
@@ -27,8 +27,9 @@ from pipeline_lib.stimuli.sequences import (
 from pipeline_lib.sweeps import COLUMNS, replaced, tabulate
 
 Kind = Literal["zero", "mean"]
-MEASURES = ("drift", "mae", "named_drift", "named_mae")
-"""Over all orders of three and three, and over the three named ones alone."""
+MEASURES = ("drift", "logit_drift", "mae", "named_drift", "named_mae")
+"""Over all orders of three and three: drift of P(X) and of the logit difference (which does not
+saturate), error to a counter; drift and error over the three named orders alone."""
 SWEEP_COLUMNS = ["kind", "measure", *COLUMNS, "of_symbols", "share", "rank"]
 JOINT_COLUMNS = [
     "kind", "chosen", "k", "heads", "measure", "value", "low", "high", "n", "what",
@@ -54,12 +55,12 @@ class Subject:
         z = replaced(capture(model, prompts.tokens, ["z"]), "mean").site("z")
         return cls(model, prompts, {"zero": None, "mean": z[0].transpose(0, 1)})
 
-    def p_x(
+    def logits(
         self, masks: Bool[Tensor, "set layer head"], kind: Kind
-    ) -> Float64[np.ndarray, "set order"]:
-        """P(X) of every order with the heads of each set ablated."""
+    ) -> Float64[np.ndarray, "set order 2"]:
+        """Logits of X and Y after every order with the heads of each set ablated."""
         n_orders = len(self.prompts.tokens)
-        parts = [np.empty((0, n_orders))]
+        parts = [np.empty((0, n_orders, 2))]
         for part in masks.split(max(1, ROWS // n_orders)):
             logits = ablate_candidates(
                 self.model,
@@ -68,17 +69,19 @@ class Subject:
                 self.prompts.candidates.repeat(len(part), 1),
                 value="zero" if (filling := self.fillings[kind]) is None else filling,
             )
-            parts.append(p_x(logits.numpy()).reshape(len(part), n_orders))
+            parts.append(logits.numpy().reshape(len(part), n_orders, 2))
         return np.concatenate(parts)
 
     def measured(
         self, masks: Bool[Tensor, "set layer head"], kind: Kind
     ) -> dict[str, Float64[np.ndarray, " set"]]:
         """`MEASURES` of every set, and mean P(X)."""
-        found = self.p_x(masks, kind)
+        logits = self.logits(masks, kind)
+        found = p_x(logits)
         named = found[:, named_places(self.prompts.orders)]
         return {
             "drift": drift(found),
+            "logit_drift": drift(logit_difference(logits)),
             "mae": absolute_error(found, EXPECTED),
             "named_drift": drift(named),
             "named_mae": absolute_error(named, EXPECTED),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib.induction.ablation import Subject, no_head, set_of
+from pipeline_lib.induction.measures import p_x
 from pipeline_lib.stimuli.sequences import NAMED
 
 EXPECTED_COLUMNS = ["quantity", "of", "expected", "found", "tolerance", "within"]
@@ -30,7 +31,7 @@ def found_value(subject: Subject, quantity: str, of: str) -> float:
     if quantity == "token_id":
         return float(subject.prompts.symbol_ids[subject.prompts.symbols.index(of)])
     if quantity == "p_x":
-        clean = subject.p_x(no_head(subject.model), "zero")[0]
+        clean = p_x(subject.logits(no_head(subject.model), "zero"))[0]
         return float(clean[subject.prompts.orders.index(NAMED[of])])
     if quantity == "drift_reduction":
         return found_value(subject, "drift", "") - found_value(subject, "drift", of)

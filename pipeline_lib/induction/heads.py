@@ -96,12 +96,12 @@ def draw_sequences(
 
 def measure_heads(
     model: LanguageModel, sequences: RepeatedTokens, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame, Patterns]:
-    """Scores of every head, recall of the model, and the patterns they come from."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of every head, and the recall of the model."""
     patterns = attention_patterns(model, sequences.tokens).double().numpy()
     rng = generator(seed, "induction_heads", "intervals")
     scores = score_table(head_scores(patterns, sequences), uniform_score(sequences), rng)
-    return scores, recall(model, sequences, rng), patterns
+    return scores, recall(model, sequences, rng)
 
 
 def write_patterns(

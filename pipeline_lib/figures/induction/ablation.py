@@ -13,7 +13,8 @@ from pipeline_lib.induction.kinds import KINDS
 
 READ = ["kind", "measure", "layer", "component", "effect", "low", "high", "of_symbols", "rank"]
 ROWS = {
-    "drift": "drift taken away",
+    "drift": "drift of P(X) taken away",
+    "logit_drift": "drift of logits taken away",
     "mae": "MAE to a counter added",
 }
 MOST_WRITTEN = 40
@@ -26,10 +27,10 @@ def make(inputs: dict[str, Any], settings: dict[str, Any]) -> Drawn:
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Rows: drift and error; columns: zero and mean ablation; layers upward, heads to the right."""
+    """Rows: drift of P(X) and of the logit difference, error; columns: zero and mean ablation; layers upward, heads to the right."""
     with style():
         n_layers, n_heads = table["layer"].nunique(), table["component"].nunique()
-        figure = new_figure(PAGE, 0.9 + 2 * max(0.75, min(0.2 * n_layers, 3.0)))
+        figure = new_figure(PAGE, 0.5 + len(ROWS) * (0.35 + max(0.6, min(0.2 * n_layers, 3.0))))
         grid = figure.subplots(len(ROWS), len(KINDS), squeeze=False)
         for line, (measure, label) in zip(grid, ROWS.items(), strict=True):
             rows = table[table["measure"] == measure]
@@ -57,7 +58,11 @@ def _write(axes: Any, rows: pd.DataFrame, end: float) -> None:
         shade = scale(0.5 + row.effect / (2 * end))
         dark = np.dot([0.299, 0.587, 0.114], shade[:3]) < 0.5
         axes.text(
-            names.index(row.component), layers.index(row.layer),
-            f"{row.effect:+.2f}".replace("-", "−"),
+            names.index(row.component), layers.index(row.layer) + 0.12, _short(row.effect),
             ha="center", va="bottom", fontsize=SMALL - 1, color="white" if dark else "black",
         )  # fmt: skip
+
+
+def _short(value: float) -> str:
+    text = f"{value:+.2f}"
+    return "0" if float(text) == 0 else text.replace("-", "−")

@@ -14,14 +14,29 @@ from pipeline_lib.induction.kinds import KINDS
 
 SWEEP_READ = ["kind", "measure", "layer", "component", "effect", "low", "high", "of_symbols"]
 SCORES_READ = ["layer", "head", "score", "mean", "low", "high"]
-AGREEMENT_READ = ["kind", "effect", "score", "layers", "rho", "low", "high", "p", "heads"]
+AGREEMENT_READ = [
+    "kind",
+    "measure",
+    "effect",
+    "score",
+    "layers",
+    "rho",
+    "low",
+    "high",
+    "p",
+    "heads",
+]
 SCORES = {"induction": "induction score", "previous": "attention to the token before"}
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MEASURES = {
+    "drift": "drift of P(X)\ntaken away",
+    "logit_drift": "drift of the logit\ndifference taken away",
+}
 COLUMNS = [
-    "kind", "score", "layer", "head", "x", "x_low", "x_high", "drift_reduction", "low", "high",
+    "kind", "measure", "score", "layer", "head", "x", "x_low", "x_high", "drift_reduction", "low", "high",
     "rho", "rho_low", "rho_high", "p",
 ]  # fmt: skip
-NAMED = 5
+NAMED, NOTABLE = 4, 0.15
 
 
 def make(inputs: dict[str, Any], settings: dict[str, Any]) -> Drawn:
@@ -36,7 +51,7 @@ def make(inputs: dict[str, Any], settings: dict[str, Any]) -> Drawn:
 
 def tabulate(sweep: pd.DataFrame, scores: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """Both sides of every head (`COLUMNS`), with the rank correlation over all heads."""
-    drifts = sweep[sweep["measure"] == "drift"]
+    drifts = sweep[sweep["measure"].isin(MEASURES)]
     drifts = drifts.assign(head=drifts["component"].str.removeprefix("head_").astype(int))
     drifts = drifts.rename(columns={"effect": "drift_reduction"})
     sides = scores[scores["score"].isin(SCORES)].rename(
@@ -45,22 +60,25 @@ def tabulate(sweep: pd.DataFrame, scores: pd.DataFrame, found: pd.DataFrame) -> 
     over_all = found[(found["effect"] == "mean over pairs") & (found["layers"] == "all")]
     over_all = over_all.rename(columns={"low": "rho_low", "high": "rho_high"})
     table = drifts.merge(sides, on=["layer", "head"]).merge(
-        over_all.drop(columns="effect"), on=["kind", "score"]
+        over_all.drop(columns="effect"), on=["kind", "measure", "score"]
     )
     return table[COLUMNS]
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A panel for each kind of ablation and each score; the strongest heads named."""
+    """Rows: what is taken away; columns: kind of ablation and score; the strongest heads named."""
     with style():
-        figure = new_figure(PAGE, 2.0)
-        grid = figure.subplots(1, len(KINDS) * len(SCORES), sharey=True)
+        figure = new_figure(PAGE, 4.2)
         panels = [(kind, score) for kind in KINDS for score in SCORES]
-        for axes, (kind, score) in zip(grid, panels, strict=True):
-            _panel(axes, table[(table["kind"] == kind) & (table["score"] == score)])
+        grid = figure.subplots(len(MEASURES), len(panels), sharey="row", sharex="col")
+        for line, (measure, label) in zip(grid, MEASURES.items(), strict=True):
+            rows = table[table["measure"] == measure]
+            for axes, (kind, score) in zip(line, panels, strict=True):
+                _panel(axes, rows[(rows["kind"] == kind) & (rows["score"] == score)])
+                axes.set_title(f"{kind} ablation\n{axes.get_title()}", fontsize=SMALL)
+            line[0].set_ylabel(label)
+        for axes, (_, score) in zip(grid[-1], panels, strict=True):
             axes.set_xlabel(SCORES[score])
-            axes.set_title(f"{kind} ablation\n{axes.get_title()}")
-        grid[0].set_ylabel("drift taken away")
         layers = sorted(set(table["layer"]))
         if len(layers) <= len(COLOURS):
             figure.legend(
@@ -78,7 +96,8 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     )
     axes.scatter(rows["x"], rows["drift_reduction"], s=9, color=colours, zorder=3)
     axes.axhline(0, color="#BBBBBB", linewidth=0.6, zorder=0)
-    for row in rows.nlargest(NAMED, "drift_reduction").itertuples():
+    best = rows.nlargest(NAMED, "drift_reduction")
+    for row in best[best["drift_reduction"] > NOTABLE * best["drift_reduction"].max()].itertuples():
         is_right = row.x > 0.6 * rows["x"].max()
         axes.annotate(
             f"L{row.layer}H{row.head}", (row.x, row.drift_reduction),
@@ -94,7 +113,7 @@ def _words(row: pd.Series) -> str:
         return "no rank correlation"
     ends = f"[{row['rho_low']:.2f}, {row['rho_high']:.2f}]"
     p = "p < .001" if row["p"] < 0.001 else f"p = {row['p']:.3f}"
-    return f"ρ = {row['rho']:.2f} {ends}, {p}".replace("-", "−")
+    return f"ρ = {row['rho']:.2f}, {p}\n95 %: {ends}".replace("-", "−")
 
 
 def _colour(layer: int) -> str:

@@ -74,8 +74,6 @@ def draw(groups: dict[str, Any], heads: pd.DataFrame) -> Figure:
             name, tokens, pattern = groups[group]
             block.suptitle(title.format(name), x=0.01, ha="left")
             _block(block, heads, tokens, pattern, is_repeated=group == REPEATED)
-        scale = ScalarMappable(Normalize(0, 1), colour_map(SEQUENTIAL))
-        figure.colorbar(scale, ax=figure.axes, label="attention", fraction=0.02, pad=0.01)
         return figure
 
 
@@ -86,6 +84,8 @@ def _block(
     grid = block.subplots(lines, PER_ROW, squeeze=False)
     for axes in grid.ravel()[len(heads) :]:
         axes.set_axis_off()
+    scale = ScalarMappable(Normalize(0, 1), colour_map(SEQUENTIAL))
+    block.colorbar(scale, ax=grid, label="attention", fraction=0.02, pad=0.01)
     for place, (axes, row) in enumerate(zip(grid.ravel(), heads.itertuples(), strict=False)):
         _panel(axes, pattern[row.layer, row.head])
         axes.set_title(f"L{row.layer}H{row.head}", fontsize=SMALL, pad=2)

@@ -35,6 +35,7 @@ def tabulate(recall: pd.DataFrame, orders: pd.DataFrame, drift: pd.DataFrame) ->
     """All panels in one table (`COLUMNS`), of the first pair of symbols."""
     first = drift["symbols"].iloc[0]
     orders, drift = (part[part["symbols"] == first] for part in (orders, drift))
+    drift = drift.assign(total=drift["n_x"] + drift["n_y"]).sort_values(["total", "n_x"])
     three = orders[(orders["n_x"] == 3) & (orders["n_y"] == 3)].sort_values("p_x")
     both = {name: drift[name] for name in ("symbols", "n_x", "n_y")}
     names = three["name"].fillna("")
