@@ -12,15 +12,19 @@ from pipeline_lib.browse import plots
 from pipeline_lib.browse.page import Block, Page, numbers, read_template
 from pipeline_lib.browse.pictures import PRECISION, pack_picture
 from pipeline_lib.browse.sources import artifact_source, table_source
-from pipeline_lib.figures.induction.scores import LOOKS
 from pipeline_lib.induction.kinds import KINDS, ORDERS, PATTERNS_KIND, REPEATED
 
 ABOUT = (
-    "Attention weight (0 to 1) from each token (rows) to the tokens up to itself (columns). Random "
-    "sequences hold every random token twice: an induction head looks from the second occurrence to "
-    "the token after the first."
+    "Attention weight (0 to 1) from each token (rows) to the tokens up to itself (columns). "
+    "Random sequences hold every random token twice: an induction head looks from the second "
+    "occurrence to the token after the first."
 )
-TITLES = {**{name: f"{name} score" for name in LOOKS}, "drift": "drift taken away (zero ablation)"}
+TITLES = {
+    "induction": "induction score",
+    "previous": "attention to the token before",
+    "same": "attention to the first occurrence",
+    "drift": "drift taken away (zero ablation)",
+}
 HOVER = "from %{customdata[0]}<br>to %{customdata[1]}<br>attention = %{z:.3f}"
 REPORT = "../../report.html"  # from figs/induction/{model}
 READ = ["layer", "head", "score", "mean", "low", "high"]

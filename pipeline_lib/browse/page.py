@@ -68,8 +68,8 @@ def read_template(name: str) -> str:
 def write_page(page: Page, outputs: Mapping[str, str], *, model: str, code: str) -> None:
     """Write a page to "page", its blocks to the folder "data" if they are many, its preview.
 
-    Without "data" all blocks lie in the page; without "preview" there is none. ``code`` is the fingerprint of the code. Raises DiskError
-    when a folder cannot be written.
+    Without "data" all blocks lie in the page; without "preview" there is none. ``code``
+    is the fingerprint of the code. Raises DiskError when a folder cannot be written.
     """
     frame = _frame(page, model, code)
     room = MAX_BYTES - len(frame.encode())

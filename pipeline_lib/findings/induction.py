@@ -34,7 +34,9 @@ COLUMNS: dict[str, list[str]] = {
         "of_symbols", "share", "rank", "n",
     ],
     "joint": ["kind", "chosen", "k", "heads", "measure", "value", "low", "high"],
-    "agreement": ["kind", "measure", "effect", "score", "layers", "rho", "low", "high", "p", "heads"],
+    "agreement": [
+        "kind", "measure", "effect", "score", "layers", "rho", "low", "high", "p", "heads",
+    ],
     "published": ["quantity", "of", "expected", "found", "within"],
 }  # fmt: skip
 """Columns that are read of every table."""
@@ -117,8 +119,8 @@ def counting(tables: Tables) -> str:
     named = named_orders(tables)
     return (
         f"It is no counter. P(X) after the {int(row['orders'])} orders of three and three moves by "
-        f"{decimal(row['drift'], 3)} (noise floor {row['noise_floor']:.1g}), and its mean error to a "
-        f"counter, which says 0.5, is {decimal(row['mae'], 3)} "
+        f"{decimal(row['drift'], 3)} (noise floor {row['noise_floor']:.1g}), and its mean error to "
+        f"a counter, which says 0.5, is {decimal(row['mae'], 3)} "
         f"{between(row['mae_low'], row['mae_high'], 3)}. {named}"
     )
 
@@ -159,7 +161,8 @@ def induction_heads(tables: Tables) -> str:
     before = scores[(scores["score"] == "previous")].nlargest(1, "mean").iloc[0]
     words = f"Most attention to the token before: {_head(before)}."
     if above.empty:
-        return f"No head has an induction score above twice {uniform}, that of equal attention. {words}"
+        nothing = f"No head has an induction score above twice {uniform}, that of equal attention."
+        return f"{nothing} {words}"
     best = above.nlargest(MOST_HEADS, "mean")
     said = listed([_head(row) for _, row in best.iterrows()])
     return (
@@ -263,8 +266,8 @@ def joint(tables: Tables) -> str:
         moves = "falls" if errors.loc[k] < errors.loc[0] else "rises"
         heads = ", ".join(str(top["heads"]).split())
         said.append(
-            f"Under {kind} ablation the top {k} heads ({heads}) leave {decimal(top['value'], 3)} of "
-            f"drift, {versus} 95 % of random sets of {k}; the error to a counter {moves} from "
+            f"Under {kind} ablation the top {k} heads ({heads}) leave {decimal(top['value'], 3)} "
+            f"of drift, {versus} 95 % of random sets of {k}; the error to a counter {moves} from "
             f"{decimal(errors.loc[0], 3)} to {decimal(errors.loc[k], 3)}."
         )
     return " ".join(said)
@@ -278,8 +281,8 @@ def agreement_table(tables: Tables) -> str:
     names = {"induction": "induction score", "previous": "attention to the token before"}
     cells = [
         [
-            row.kind, drifts[row.measure], names[row.score], row.layers, str(int(row.heads)), decimal(row.rho),
-            between(row.low, row.high), p_value(row.p),
+            row.kind, drifts[row.measure], names[row.score], row.layers, str(int(row.heads)),
+            decimal(row.rho), between(row.low, row.high), p_value(row.p),
         ]
         for row in rows.itertuples()
     ]  # fmt: skip
@@ -327,6 +330,6 @@ def published(tables: Tables) -> str:
     ]
     tail = f" Not met: {listed(names)}." if names else ""
     return (
-        f"{len(rows) - len(missed)} of the {len(rows)} published values of this model are met within "
-        f"their tolerance (`published.csv`).{tail}"
+        f"{len(rows) - len(missed)} of the {len(rows)} published values of this model are met "
+        f"within their tolerance (`published.csv`).{tail}"
     )

@@ -1,4 +1,4 @@
-"""Which heads make the drift: ablating the z of each, and of the strongest together (parts 3, 4)."""
+"""Which heads make the drift: ablating the z of each, and of several together (parts 3, 4)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def sweep_heads(subjects: Sequence[Subject], floor: float, seed: int) -> pd.Data
                 components=[f"head_{head}" for head in range(model.n_heads)], rng=rng,
             )  # fmt: skip
             own = effect[0, 0].flatten()
-            share = own / clean[0] if _counts(measure, clean[0], floor) else own * np.nan
+            share = own / clean[0] if _counts(measure, float(clean[0]), floor) else own * np.nan
             ranks = (-own).argsort(kind="stable").argsort() + 1
             tables.append(
                 table.assign(kind=kind, measure=measure, of_symbols=own, share=share, rank=ranks)
@@ -140,8 +140,8 @@ def sweep_heads(subjects: Sequence[Subject], floor: float, seed: int) -> pd.Data
 
 
 def _counts(measure: str, clean: float, floor: float) -> bool:
-    """Whether a share of it means anything: of a drift above the noise."""
-    return measure.endswith("drift") and clean > floor
+    """Whether a share of it means anything: of a drift of P(X) above the noise."""
+    return measure in ("drift", "named_drift") and clean > floor
 
 
 def _table(found: Sequence[Mapping[str, Float[np.ndarray, " set"]]]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _table(found: Sequence[Mapping[str, Float[np.ndarray, " set"]]]) -> dict[str
 
 
 def ranking(sweep: pd.DataFrame, kind: Kind) -> list[tuple[int, int]]:
-    """Heads (layer, head), the one whose ablation takes away most of the first pair's drift first."""
+    """Heads (layer, head), that which takes away most of the first pair's drift first."""
     rows = sweep[(sweep["kind"] == kind) & (sweep["measure"] == "drift")].sort_values("rank")
     heads = rows["component"].str.removeprefix("head_").astype(int)
     return list(zip(rows["layer"].astype(int), heads, strict=True))

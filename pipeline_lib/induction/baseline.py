@@ -36,7 +36,7 @@ def measure_orders(
     prepend_bos: bool,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """P(X) after every order (`ORDER_COLUMNS`), and drift and error of each counts (`DRIFT_COLUMNS`).
+    """P(X) after every order (`ORDER_COLUMNS`); drift and error by counts (`DRIFT_COLUMNS`).
 
     The first pair has all orders, the others those of `NAMED_COUNTS` alone.
     """

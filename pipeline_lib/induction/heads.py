@@ -29,7 +29,7 @@ Patterns = Float[np.ndarray, "sequence layer head query key"]
 def head_scores(patterns: Patterns, sequences: RepeatedTokens) -> dict[str, np.ndarray]:
     """Mean attention of each sequence and head [sequence layer head], over second occurrences.
 
-    ``induction``: to the token after the first occurrence. ``same``: to the first occurrence itself.
+    ``induction``: to the token after the first occurrence. ``same``: to the first one itself.
     ``previous``: to the token before, whatever it is, which is what induction builds on.
     """
     query, after = sequences.second, sequences.after_first

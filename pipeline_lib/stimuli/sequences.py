@@ -87,6 +87,10 @@ def symbol_tokens(tokenizer: PreTrainedTokenizerBase, symbols: Symbols) -> Int64
 
     Raises TokenizerError where one is not a single token, or where they are the same.
     """
+    if symbols[0] == symbols[1]:
+        raise TokenizerError(
+            "The two symbols are the same.", where=tokenizer.name_or_path, value=symbols[0]
+        )
     found = single_tokens(tokenizer, {symbol: [f" {symbol}"] for symbol in symbols})
     return torch.tensor([found[symbol][0] for symbol in symbols], dtype=torch.int64)
 

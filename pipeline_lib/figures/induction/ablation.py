@@ -27,7 +27,10 @@ def make(inputs: dict[str, Any], settings: dict[str, Any]) -> Drawn:
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Rows: drift of P(X) and of the logit difference, error; columns: zero and mean ablation; layers upward, heads to the right."""
+    """Rows: drift of P(X), of the logit difference, error; columns: kinds of ablation.
+
+    Layers go upward, heads to the right.
+    """
     with style():
         n_layers, n_heads = table["layer"].nunique(), table["component"].nunique()
         figure = new_figure(PAGE, 0.5 + len(ROWS) * (0.35 + max(0.6, min(0.2 * n_layers, 3.0))))

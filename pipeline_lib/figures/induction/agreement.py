@@ -1,4 +1,4 @@
-"""Does the drift that a head's ablation takes away agree with its induction score?"""
+"""Whether the drift that a head's ablation takes away agrees with its induction score."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ MEASURES = {
     "logit_drift": "drift of the logit\ndifference taken away",
 }
 COLUMNS = [
-    "kind", "measure", "score", "layer", "head", "x", "x_low", "x_high", "drift_reduction", "low", "high",
-    "rho", "rho_low", "rho_high", "p",
+    "kind", "measure", "score", "layer", "head", "x", "x_low", "x_high", "drift_reduction",
+    "low", "high", "rho", "rho_low", "rho_high", "p",
 ]  # fmt: skip
 NAMED, NOTABLE = 4, 0.15
 

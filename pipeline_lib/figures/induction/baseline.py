@@ -63,11 +63,11 @@ def tabulate(recall: pd.DataFrame, orders: pd.DataFrame, drift: pd.DataFrame) ->
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Four panels: recall; P(X) of the orders; drift and error by counts; mean against a counter."""
+    """Four panels: recall; P(X) of the orders; drift and error by counts; means."""
     with style():
         figure = new_figure(PAGE, 2.5)
         axes = figure.subplots(1, 4, width_ratios=[0.62, 1.5, 1.25, 1.0])
-        panels = {name: rows for name, rows in table.groupby("panel")}
+        panels = dict(list(table.groupby("panel")))
         _recall(axes[0], panels["recall"])
         _orders(axes[1], panels["p_x"])
         _counts(axes[2], panels["drift"], panels["mae"])

@@ -1,4 +1,4 @@
-"""Drift and error without the top k heads, against random sets of k heads; apart from each other."""
+"""Drift, and apart from it error, without the top k heads and without k random ones."""
 
 from typing import Any, Literal
 

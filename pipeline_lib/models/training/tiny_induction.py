@@ -1,4 +1,4 @@
-"""Training of the built-in model ``tiny-induction``: two layers of attention on repeated phrases."""
+"""Training of the built-in model ``tiny-induction``: attention alone, on repeated phrases."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ SCORED = {"n_sequences": 200, "n_repeated": 20}
 
 @dataclass(frozen=True)
 class AttentionSize:
-    """Size of the attention-only Llama; the defaults give 84,352 parameters."""
+    """Size of the attention-only Llama; the defaults give 83,008 parameters."""
 
     n_layers: int = 2
     n_heads: int = 8
@@ -202,7 +202,7 @@ def train(
 
 
 def score_folder(folder: Path) -> pd.DataFrame:
-    """What the model in a folder can do: quantity, of what, value, low, high (95 %, over sequences).
+    """What the model in a folder can do: quantity, of what, value, 95 % interval over sequences.
 
     Induction, previous-token and same-token scores of every head and the recall of both halves, on
     random tokens that come twice; P(X) after the orders of three X and three Y.
