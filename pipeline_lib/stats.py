@@ -213,10 +213,9 @@ def rank_p_value(
 
 def rank_correlation(x: Float[np.ndarray, " thing"], y: Float[np.ndarray, " thing"]) -> float:
     """Spearman's rank correlation; ties share their mean rank. NaN where a side is constant."""
-    ranks = [_mean_ranks(values) for values in (x, y)]
-    if any(len(np.unique(values)) < 2 for values in ranks):
+    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(_mean_ranks(x), _mean_ranks(y))[0, 1])
 
 
 def _mean_ranks(values: Float[np.ndarray, " thing"]) -> Float[np.ndarray, " thing"]:

@@ -59,9 +59,7 @@ def make(inputs: dict[str, Any]) -> Page:
             "start": {"layer": str(int(best["layer"])), "head": str(int(best["head"]))},
             "measures": [[name, TITLES[name]] for name in TITLES],
             "overview": {name: grid(measures, name, layers, heads) for name in TITLES},
-            "words": {
-                f"{row.layer}_{row.head}": row.words for row in in_words(measures).itertuples()
-            },
+            "words": in_words(measures),
             "heatmap": plots.heatmap(HOVER, "attention", "sequential", zmin=0, zmax=1),
             "layout": plots.layout("token that is looked at", ""),
             "map": plots.heatmap("L%{y}H%{x}<br>%{z:.3f}", "", "sequential"),
@@ -91,14 +89,14 @@ def grid(
     return numbers(wide.reindex(index=layers, columns=heads).to_numpy(np.float64))
 
 
-def in_words(measures: pd.DataFrame) -> pd.DataFrame:
-    """All measures of each head with their intervals: columns layer, head, words."""
-    texts = [
-        f"{TITLES[row.name_]} {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        for row in measures.rename(columns={"name": "name_"}).itertuples()
-    ]
-    grouped = measures.assign(words=texts).groupby(["layer", "head"])["words"]
-    return grouped.agg("; ".join).reset_index()
+def in_words(measures: pd.DataFrame) -> dict[str, str]:
+    """All measures of each head with their intervals, by its layer and number ("1_6")."""
+    found: dict[str, list[str]] = {}
+    for row in measures.to_dict("records"):
+        ends = f"[{row['low']:.3f}, {row['high']:.3f}]"
+        words = found.setdefault(f"{row['layer']}_{row['head']}", [])
+        words.append(f"{TITLES[row['name']]} {row['mean']:.3f} {ends}")
+    return {head: "; ".join(words) for head, words in found.items()}
 
 
 def prompt_names(artifact: store.Artifact) -> list[list[str]]:

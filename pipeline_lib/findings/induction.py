@@ -131,8 +131,8 @@ def named_orders(tables: Tables) -> str:
     rows = rows[(rows["symbols"] == rows["symbols"].iloc[0]) & rows["name"].notna()]
     rows = rows[rows["name"] != ""]
     said = [
-        f"{row.name_} ({' '.join(row.order.upper())}) {decimal(row.p_x, 3)}"
-        for row in rows.rename(columns={"name": "name_"}).itertuples()
+        f"{row['name']} ({' '.join(row['order'].upper())}) {decimal(row['p_x'], 3)}"
+        for row in rows.to_dict("records")
     ]
     return f"P(X): {listed(said)}."
 
@@ -143,11 +143,12 @@ def drift_table(tables: Tables) -> str:
     rows = rows[rows["symbols"] == rows["symbols"].iloc[0]]
     cells = [
         [
-            f"{int(row.n_x)} and {int(row.n_y)}", str(int(row.orders)), decimal(row.drift, 3),
-            decimal(row.mean, 3), decimal((row.n_x + 1) / (row.n_x + row.n_y + 2), 3),
-            f"{decimal(row.mae, 3)} {between(row.mae_low, row.mae_high, 3)}",
+            f"{int(row['n_x'])} and {int(row['n_y'])}", str(int(row['orders'])),
+            decimal(row['drift'], 3), decimal(row['mean'], 3),
+            decimal((row['n_x'] + 1) / (row['n_x'] + row['n_y'] + 2), 3),
+            f"{decimal(row['mae'], 3)} {between(row['mae_low'], row['mae_high'], 3)}",
         ]
-        for row in rows.itertuples()
+        for row in rows.to_dict("records")
     ]  # fmt: skip
     head = ["X and Y", "orders run", "drift", "mean P(X)", "a counter", "MAE to a counter"]
     return markdown_table(head, cells)
@@ -189,12 +190,12 @@ def ablation_table(tables: Tables) -> str:
     for kind in KINDS:
         errors = _sweep(tables, kind, "mae").set_index("head")
         logits = _sweep(tables, kind, "logit_drift").set_index("head")
-        for row in _sweep(tables, kind, "drift").nsmallest(MOST_HEADS, "rank").itertuples():
-            error, logit = errors.loc[row.head], logits.loc[row.head]
+        for row in _sweep(tables, kind, "drift").nsmallest(MOST_HEADS, "rank").to_dict("records"):
+            error, logit = errors.loc[row["head"]], logits.loc[row["head"]]
             cells.append(
                 [
-                    kind, row.head, decimal(row.of_symbols, 3),
-                    f"{decimal(row.effect, 3)} {between(row.low, row.high, 3)}",
+                    kind, row['head'], decimal(row['of_symbols'], 3),
+                    f"{decimal(row['effect'], 3)} {between(row['low'], row['high'], 3)}",
                     f"{decimal(logit['effect'])} {between(logit['low'], logit['high'])}",
                     f"{decimal(error['effect'], 3)} {between(error['low'], error['high'], 3)}",
                 ]
@@ -281,10 +282,11 @@ def agreement_table(tables: Tables) -> str:
     names = {"induction": "induction score", "previous": "attention to the token before"}
     cells = [
         [
-            row.kind, drifts[row.measure], names[row.score], row.layers, str(int(row.heads)),
-            decimal(row.rho), between(row.low, row.high), p_value(row.p),
+            row['kind'], drifts[row['measure']], names[row['score']], row['layers'],
+            str(int(row['heads'])), decimal(row['rho']), between(row['low'], row['high']),
+            p_value(row['p']),
         ]
-        for row in rows.itertuples()
+        for row in rows.to_dict("records")
     ]  # fmt: skip
     head = ["ablation", "drift of", "against", "layers", "heads", "ρ", "95 %", "p"]
     return markdown_table(head, cells)
@@ -310,12 +312,12 @@ def agreement(tables: Tables) -> str:
 
 def _verdict(rows: pd.DataFrame, where: str) -> str:
     found = []
-    for row in rows.itertuples():
-        if not np.isfinite(row.rho) or row.p > SIGNIFICANT:
+    for row in rows.to_dict("records"):
+        if not np.isfinite(row["rho"]) or row["p"] > SIGNIFICANT:
             verdict = "none beyond chance"
         else:
-            verdict = "agreement" if row.rho > 0 else "disagreement"
-        found.append(f"{verdict} under {row.kind} ablation (ρ = {decimal(row.rho)})")
+            verdict = "agreement" if row["rho"] > 0 else "disagreement"
+        found.append(f"{verdict} under {row['kind']} ablation (ρ = {decimal(row['rho'])})")
     return f"{where} {listed(found)}"
 
 
@@ -324,10 +326,8 @@ def published(tables: Tables) -> str:
     rows = tables["published"]
     if rows.empty:
         return ""
-    missed = rows[~rows["within"].astype(bool)]
-    names = [
-        f"{row.quantity} {'' if pd.isna(row.of) else row.of}".strip() for row in missed.itertuples()
-    ]
+    missed = rows[~rows["within"].astype(bool)].fillna({"of": ""})
+    names = [f"{row['quantity']} {row['of']}".strip() for row in missed.to_dict("records")]
     tail = f" Not met: {listed(names)}." if names else ""
     return (
         f"{len(rows) - len(missed)} of the {len(rows)} published values of this model are met "

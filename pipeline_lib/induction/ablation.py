@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from pipeline_lib.induction.baseline import named_places
-from pipeline_lib.induction.kinds import KINDS
+from pipeline_lib.induction.kinds import KINDS, Kind
 from pipeline_lib.induction.measures import absolute_error, drift, logit_difference, p_x, predictive
 from pipeline_lib.interventions import ablate_candidates, capture
 from pipeline_lib.models.loading import LanguageModel
@@ -26,7 +26,6 @@ from pipeline_lib.stimuli.sequences import (
 )
 from pipeline_lib.sweeps import COLUMNS, replaced, tabulate
 
-Kind = Literal["zero", "mean"]
 MEASURES = ("drift", "logit_drift", "mae", "named_drift", "named_mae")
 """Over all orders of three and three: drift of P(X) and of the logit difference (which does not
 saturate), error to a counter; drift and error over the three named orders alone."""

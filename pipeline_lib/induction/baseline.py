@@ -42,14 +42,15 @@ def measure_orders(
     """
     rows, drifts = [], []
     for place, symbols in enumerate(pairs):
-        for (n_x, n_y), part in orders.groupby(["n_x", "n_y"], sort=False):
+        for _, part in orders.groupby(["n_x", "n_y"], sort=False):
+            n_x, n_y = int(part["n_x"].iloc[0]), int(part["n_y"].iloc[0])
             if place and (n_x, n_y) != NAMED_COUNTS:
                 continue
             prompts = read_orders(
                 model.tokenizer, part["order"].tolist(), symbols, prepend_bos=prepend_bos
             )
             found = _order_rows(model, prompts, part)
-            rng = generator(seed, "induction_drift", symbols_name(symbols), int(n_x), int(n_y))
+            rng = generator(seed, "induction_drift", symbols_name(symbols), n_x, n_y)
             drifts.append(_drift_row(found, part, _floor(model, prompts), rng))
             rows.append(found)
     return pd.concat(rows, ignore_index=True), pd.DataFrame(drifts, columns=DRIFT_COLUMNS)

@@ -19,10 +19,12 @@ def check_published(subject: Subject, published: pd.DataFrame) -> pd.DataFrame:
     rows for a model that has none. Columns `EXPECTED_COLUMNS`.
     """
     rows = []
-    for row in published.itertuples():
-        found = found_value(subject, str(row.quantity), str(row.of))
-        within = bool(abs(found - float(row.value)) <= float(row.tolerance))
-        rows.append((row.quantity, row.of, float(row.value), found, float(row.tolerance), within))
+    for row in published.to_dict("records"):
+        quantity, of = str(row["quantity"]), str(row["of"])
+        expected, tolerance = float(row["value"]), float(row["tolerance"])
+        found = found_value(subject, quantity, of)
+        within = bool(abs(found - expected) <= tolerance)
+        rows.append((quantity, of, expected, found, tolerance, within))
     return pd.DataFrame(rows, columns=EXPECTED_COLUMNS)
 
 

@@ -1,6 +1,6 @@
 """Attention of every head: patterns to look at, and scores on repeated random tokens (part 2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -126,27 +126,23 @@ def write_patterns(
             [f"random {n + 1}" for n in range(min(SHOWN_SEQUENCES, len(sequences.tokens)))],
         ),
     }
-    arrays, coords = {}, {}
+    arrays: dict[str, store.Array] = {}
+    coords: dict[str, list[str]] = {}
     for group, (tokens, names) in groups.items():
         values = attention_patterns(model, tokens).float().numpy()
         arrays[f"pattern_{group}"] = store.Array(values, AXES)
         coords[f"token_{group}"] = [token_text(model, i) for i in tokens.flatten().tolist()]
         coords[f"prompt_{group}"] = names
-    coords["n_before"] = [sequences.n_before]
     store.write_artifact(path, PATTERNS_KIND, arrays, coords=coords, provenance=provenance)
 
 
 def token_text(model: LanguageModel, token: int) -> str:
     """A token as it stands in the text, without the space in front."""
-    return str(model.tokenizer.decode([token])).strip() or repr(model.tokenizer.decode([token]))
+    text = str(model.tokenizer.decode([token]))
+    return text.strip() or repr(text)
 
 
 def of_score(table: pd.DataFrame, score: str, column: str = "mean") -> Float[np.ndarray, " head"]:
     """One score of all heads, layer by layer."""
     rows = table[table["score"] == score].sort_values(["layer", "head"])
     return rows[column].to_numpy(np.float64)
-
-
-def head_names(heads: Sequence[tuple[int, int]]) -> list[str]:
-    """Heads as papers write them: L1H6."""
-    return [f"L{layer}H{head}" for layer, head in heads]

@@ -6,11 +6,18 @@ import yaml
 
 from pipeline_lib import store
 from pipeline_lib.figures.sisters import SISTERS
-from tests.project import copy_project, said, snakemake
+from tests.project import copy_project, planned, said, snakemake
 from tests.word_models import SIZE, save_word_model
 
 HEADS = SIZE.n_layers * SIZE.n_heads
 CONFIGS = ("config/test.yaml", "words.yaml")
+DRAWN = {f"induction_{name}" for name in SISTERS["induction"].figures}
+PAGES = {"browse_induction", "write_induction_findings"}
+AFTER_ABLATION = {
+    "ablate_orders", "induction_ablation", "induction_joint", "induction_agreement",
+    "induction_published", *PAGES,
+}  # fmt: skip
+SCORED = {"induction_heads", "induction_attention", "induction_scores", "induction_baseline"}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,20 @@ def test_the_cost_is_said(data, figures):
     cost = store.read_json(data / "cost.json")
     assert cost["token_layers"] < cost["loop_token_layers"]
     assert f"{cost['patches']:,} ablated prompts" in (figures / "findings.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ("random_sets: 4", AFTER_ABLATION),
+        ("sequences: 5", SCORED | AFTER_ABLATION),
+        ("dpi: 61", DRAWN),
+    ],
+)
+def test_a_key_makes_stale_what_reads_it(project, change, stale):
+    (project / "change.yaml").write_text(f"induction: {{{change}}}\n")
+    found = planned(project, "induction", configs=(*CONFIGS, "change.yaml"))
+    assert set(found) - {"induction"} == stale
 
 
 def test_symbols_that_are_no_tokens_end_the_run_with_one_clear_error(project):

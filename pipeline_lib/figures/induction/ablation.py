@@ -57,11 +57,11 @@ def _write(axes: Any, rows: pd.DataFrame, end: float) -> None:
     """The numbers in the cells of a small map."""
     names, layers = list(dict.fromkeys(rows["component"])), sorted(set(rows["layer"]))
     scale = colour_map(DIVERGING)
-    for row in rows.itertuples():
-        shade = scale(0.5 + row.effect / (2 * end))
+    for row in rows.to_dict("records"):
+        shade = scale(0.5 + row["effect"] / (2 * end))
         dark = np.dot([0.299, 0.587, 0.114], shade[:3]) < 0.5
         axes.text(
-            names.index(row.component), layers.index(row.layer) + 0.12, _short(row.effect),
+            names.index(row['component']), layers.index(row['layer']) + 0.12, _short(row['effect']),
             ha="center", va="bottom", fontsize=SMALL - 1, color="white" if dark else "black",
         )  # fmt: skip
 

@@ -97,11 +97,13 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.scatter(rows["x"], rows["drift_reduction"], s=9, color=colours, zorder=3)
     axes.axhline(0, color="#BBBBBB", linewidth=0.6, zorder=0)
     best = rows.nlargest(NAMED, "drift_reduction")
-    for row in best[best["drift_reduction"] > NOTABLE * best["drift_reduction"].max()].itertuples():
-        is_right = row.x > 0.6 * rows["x"].max()
+    best = best[best["drift_reduction"] > NOTABLE * best["drift_reduction"].max()]
+    for place, row in enumerate(best.to_dict("records")):
+        is_right = row["x"] > 0.6 * rows["x"].max()
         axes.annotate(
-            f"L{row.layer}H{row.head}", (row.x, row.drift_reduction),
-            xytext=(-3 if is_right else 3, 2), textcoords="offset points", fontsize=SMALL - 1,
+            f"L{row['layer']}H{row['head']}", (row['x'], row['drift_reduction']),
+            xytext=(-4 if is_right else 4, 3 - 6 * (place % 2)),
+            textcoords="offset points", fontsize=SMALL - 1,
             ha="right" if is_right else "left",
         )  # fmt: skip
     first = rows.iloc[0]

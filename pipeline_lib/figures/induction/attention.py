@@ -52,11 +52,11 @@ def tabulate(groups: dict[str, Any], heads: pd.DataFrame) -> pd.DataFrame:
     for name, _, pattern in groups.values():
         n = pattern.shape[-1]
         query, key = np.tril_indices(n)
-        for row in heads.itertuples():
-            weights = pattern[row.layer, row.head, query, key]
+        for row in heads.to_dict("records"):
+            weights = pattern[row["layer"], row["head"], query, key]
             cells = {"query": query, "key": key, "attention": weights}
-            head = {"prompt": name, "layer": row.layer, "head": row.head}
-            tables.append(pd.DataFrame({**head, "induction_score": row.mean, **cells}))
+            head = {"prompt": name, "layer": row["layer"], "head": row["head"]}
+            tables.append(pd.DataFrame({**head, "induction_score": row["mean"], **cells}))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 
@@ -65,7 +65,7 @@ def draw(groups: dict[str, Any], heads: pd.DataFrame) -> Figure:
     with style():
         lines = -(-len(heads) // PER_ROW)
         figure = new_figure(PAGE, 0.45 + 2.15 * lines)
-        blocks = figure.subfigures(2, 1)
+        blocks = figure.subfigures(2, 1, squeeze=False)[:, 0]
         titles = (
             "a  {} order; in a row, where one token looks",
             "b  random tokens, twice: dots mark the token after the first occurrence",
@@ -86,9 +86,9 @@ def _block(
         axes.set_axis_off()
     scale = ScalarMappable(Normalize(0, 1), colour_map(SEQUENTIAL))
     block.colorbar(scale, ax=grid, label="attention", fraction=0.02, pad=0.01)
-    for place, (axes, row) in enumerate(zip(grid.ravel(), heads.itertuples(), strict=False)):
-        _panel(axes, pattern[row.layer, row.head])
-        axes.set_title(f"L{row.layer}H{row.head}", fontsize=SMALL, pad=2)
+    for place, (axes, row) in enumerate(zip(grid.ravel(), heads.to_dict("records"), strict=False)):
+        _panel(axes, pattern[row["layer"], row["head"]])
+        axes.set_title(f"L{row['layer']}H{row['head']}", fontsize=SMALL, pad=2)
         if is_repeated:
             _mark(axes, tokens)
         elif place % PER_ROW == 0:

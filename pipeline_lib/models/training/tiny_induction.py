@@ -31,7 +31,7 @@ from pipeline_lib.stimuli.sequences import HEAD, NAMED_COUNTS, orders_of, read_o
 
 STAGE = "train_tiny_induction"
 LOSS_EVERY = 50
-SCORED = {"n_sequences": 200, "n_repeated": 20}
+SCORED_SEQUENCES, SCORED_TOKENS = 200, 20
 
 
 @dataclass(frozen=True)
@@ -209,17 +209,23 @@ def score_folder(folder: Path) -> pd.DataFrame:
     """
     model = load_model(folder)
     rng = generator(0, STAGE, "scores")
-    sequences = repeated_tokens(model.tokenizer, **SCORED, rng=rng)
+    sequences = repeated_tokens(model.tokenizer, SCORED_SEQUENCES, SCORED_TOKENS, rng)
     patterns = attention_patterns(model, sequences.tokens).double().numpy()
     scores = score_table(head_scores(patterns, sequences), uniform_score(sequences), rng)
     halves = recall(model, sequences, rng)
     rows = [
-        (f"{row.score}_score", f"L{row.layer}H{row.head}", row.mean, row.low, row.high)
-        for row in scores.itertuples()
+        (
+            f"{row['score']}_score",
+            f"L{row['layer']}H{row['head']}",
+            row["mean"],
+            row["low"],
+            row["high"],
+        )
+        for row in scores.to_dict("records")
     ]
     rows += [
-        ("recall", f"{row.part} half", row.accuracy, row.low, row.high)
-        for row in halves.itertuples()
+        ("recall", f"{row['part']} half", row["accuracy"], row["low"], row["high"])
+        for row in halves.to_dict("records")
     ]
     orders = orders_of(*NAMED_COUNTS)
     found = order_probabilities(model, orders)

@@ -173,7 +173,7 @@ def test_without_other_symbols_the_joint_table_has_none(model):
 
 
 def test_mean_ablation_of_everything_before_the_end_keeps_only_the_mean(model, subjects):
-    """With z of all heads replaced by one mean, only the last token still differs between orders."""
+    """With z of all heads replaced by one mean, only the last token differs between orders."""
     found = subjects[0].logits(every_head(model).any(0)[None], "mean")[0]
     assert len({tuple(np.round(row, 9)) for row in found}) == 2
 
