@@ -17,7 +17,7 @@ from pipeline_lib.induction.heads import head_scores, recall, score_table, unifo
 from pipeline_lib.induction.measures import drift, p_x
 from pipeline_lib.interventions import attention_patterns, candidate_logits
 from pipeline_lib.logs import logger, progress
-from pipeline_lib.models.loading import LanguageModel, load_model
+from pipeline_lib.models.loading import LanguageModel, load_model, quiet_transformers
 from pipeline_lib.models.training.folders import save_folder
 from pipeline_lib.models.training.optimisation import (
     Optimisation,
@@ -104,7 +104,7 @@ def build_attention_model(
     )
     rng = generator(settings.seed, STAGE, "init")
     # transformers initialises from torch's global generator only; the fork gives it back unchanged.
-    with torch.random.fork_rng(devices=[]):
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))
         model = LlamaForCausalLM(config)
     start_near(model, size, rng)
