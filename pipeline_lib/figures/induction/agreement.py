@@ -36,7 +36,8 @@ COLUMNS = [
     "kind", "measure", "score", "layer", "head", "x", "x_low", "x_high", "drift_reduction",
     "low", "high", "rho", "rho_low", "rho_high", "p",
 ]  # fmt: skip
-NAMED, NOTABLE = 4, 0.15
+NAMED, NOTABLE, NEAR = 4, 0.15, 0.06
+"""Heads that are named at most, and shares of the largest effect: of these, of names that touch."""
 
 
 def make(inputs: dict[str, Any], settings: dict[str, Any]) -> Drawn:
@@ -98,11 +99,12 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.axhline(0, color="#BBBBBB", linewidth=0.6, zorder=0)
     best = rows.nlargest(NAMED, "drift_reduction")
     best = best[best["drift_reduction"] > NOTABLE * best["drift_reduction"].max()]
-    for place, row in enumerate(best.to_dict("records")):
+    near = best["drift_reduction"].diff().abs() < NEAR * best["drift_reduction"].max()
+    for is_near, row in zip(near, best.to_dict("records"), strict=True):
         is_right = row["x"] > 0.6 * rows["x"].max()
         axes.annotate(
             f"L{row['layer']}H{row['head']}", (row['x'], row['drift_reduction']),
-            xytext=(-4 if is_right else 4, 3 - 6 * (place % 2)),
+            xytext=(-4 if is_right else 4, -6 if is_near else 1),
             textcoords="offset points", fontsize=SMALL - 1,
             ha="right" if is_right else "left",
         )  # fmt: skip
