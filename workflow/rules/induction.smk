@@ -9,11 +9,6 @@ steps: run every order; score heads on repeated random tokens; ablate each head,
 """
 
 
-def get_published_repo(wildcards):
-    """The repository whose published values belong to the wildcard's model; None for others."""
-    return CONFIG.model(wildcards.model).origin.get("repo")
-
-
 rule order_drift:
     """P(X) after every order of the symbols: baseline, drift and error to a counter."""
     input:
