@@ -19,6 +19,7 @@ WIDTH, COLOURS = 1100, 128
 """Pixels and colours of a small copy."""
 SISTERS = {
     "bayes": "smollm2-135m",
+    "induction": "tiny-induction",
     "odd_one_out": "smollm2-135m",
     "power": "smollm2-135m",
 }

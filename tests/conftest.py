@@ -57,6 +57,8 @@ def _configs() -> dict[str, PreTrainedConfig]:
     }
     return {
         "llama": LlamaConfig(**vocab, **named, num_key_value_heads=2),
+        # attention alone: MLPs without neurons, as in tiny-induction
+        "attn_only": LlamaConfig(**vocab, **{**named, "intermediate_size": 0}),
         "qwen3": Qwen3Config(**vocab, **named, num_key_value_heads=1, head_dim=D_HEAD),
         "gpt_neox": GPTNeoXConfig(**vocab, **named, rotary_pct=0.5),
         "gpt_neox_sequential": GPTNeoXConfig(
@@ -67,7 +69,9 @@ def _configs() -> dict[str, PreTrainedConfig]:
     }
 
 
-ARCHITECTURES = list(_configs())
+# without neurons, so that the tests of all architectures that patch one cannot run on it
+ATTENTION_ONLY = "attn_only"
+ARCHITECTURES = [name for name in _configs() if name != ATTENTION_ONLY]
 
 
 def save_tiny_model(folder: Path, name: str, seed: int = 0) -> Path:
@@ -116,6 +120,12 @@ def exact_model(
 def llama_model(model_folder: Callable[[str], Path]) -> LanguageModel:
     """The tiny Llama in float32, where one architecture is enough."""
     return load_model(model_folder("llama"), name="llama")
+
+
+@pytest.fixture(scope="session")
+def attention_model(model_folder: Callable[[str], Path]) -> LanguageModel:
+    """A tiny attention-only Llama in float64: its MLPs have no neurons."""
+    return load_model(model_folder(ATTENTION_ONLY), name=ATTENTION_ONLY, dtype="float64")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def copy_project(folder: Path) -> Path:
             shutil.copytree(source, folder / part, ignore=skipped)
         else:
             shutil.copy2(source, folder / part)
-    for model in (ROOT / "data" / "models").glob("tiny-arith*"):
+    for model in (ROOT / "data" / "models").glob("tiny-*"):
         shutil.copytree(model, folder / "data" / "models" / model.name, ignore=skipped)
     return folder
 

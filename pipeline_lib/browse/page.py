@@ -54,6 +54,10 @@ class Page:
     """Plotly figure of a representative view."""
     blocks: Iterable[Block] = field(default_factory=list)
     """Parts that are needed one at a time: a name of letters, digits and "_", and JSON values."""
+    title: str = ""
+    """Title of the page, where it is none of `TITLES`."""
+    links: Mapping[str, str] | None = None
+    """Addresses and titles of the links above the page; None: the pages of the arithmetic study."""
 
 
 def read_template(name: str) -> str:
@@ -64,15 +68,16 @@ def read_template(name: str) -> str:
 def write_page(page: Page, outputs: Mapping[str, str], *, model: str, code: str) -> None:
     """Write a page to "page", its blocks to the folder "data" if they are many, its preview.
 
-    Only a page with blocks needs "data". ``code`` is the fingerprint of the code. Raises DiskError
-    when a folder cannot be written.
+    Without "data" all blocks lie in the page; without "preview" there is none. ``code``
+    is the fingerprint of the code. Raises DiskError when a folder cannot be written.
     """
     frame = _frame(page, model, code)
     room = MAX_BYTES - len(frame.encode())
     inline = "".join(_inline_blocks(page, outputs, room))
     with store.atomic_path(outputs["page"]) as temporary:
         temporary.write_text(frame.replace(_BLOCKS, inline), encoding="utf-8")
-    store.write_json(outputs["preview"], page.preview)
+    if "preview" in outputs:
+        store.write_json(outputs["preview"], page.preview)
 
 
 _BLOCKS = "<!-- blocks -->"
@@ -80,14 +85,15 @@ _BLOCKS = "<!-- blocks -->"
 
 def _frame(page: Page, model: str, code: str) -> str:
     """The whole page, with ``_BLOCKS`` where its blocks belong."""
-    data = page.data | {"title": TITLES[page.name], "model": model, "folder": _folder(page)}
+    title = page.title or TITLES[page.name]
+    data = page.data | {"title": title, "model": model, "folder": _folder(page)}
     return Template(read_template("page.html")).substitute(
-        title=escape(TITLES[page.name]),
+        title=escape(title),
         model=escape(model),
         about=escape(page.about),
         sources="".join(f"<li>{escape(source)}</li>" for source in page.sources),
         code=escape(code),
-        links=page_links(f"{page.name}.html"),
+        links=page_links(f"{page.name}.html", page.links),
         style=read_template("style.css"),
         body=page.body,
         data=to_script(data),
@@ -102,12 +108,16 @@ def _folder(page: Page) -> str:
     return FOLDER.format(name=page.name)
 
 
-def page_links(current: str) -> str:
-    """Items of a list of links to all pages of the model and to the report; one is ``current``."""
+def page_links(current: str, links: Mapping[str, str] | None = None) -> str:
+    """Items of a list of links, one of them ``current``.
+
+    Without ``links``: to all pages of the arithmetic study's model and to the report.
+    """
     pages = {f"{name}.html": title for name, title in TITLES.items()}
+    links = {INDEX: "Overview", **pages, REPORT: "Report"} if links is None else links
     return "".join(
         f'<li><a href="{href}"{_mark(href == current)}>{escape(title)}</a></li>'
-        for href, title in {INDEX: "Overview", **pages, REPORT: "Report"}.items()
+        for href, title in links.items()
     )
 
 
@@ -121,18 +131,23 @@ def _inline_blocks(page: Page, outputs: Mapping[str, str], room: int) -> Iterato
     No more than ``room`` and one block are held in memory.
     """
     if "data" not in outputs:
+        yield from (f"<script>{_script(*block)}</script>\n" for block in page.blocks)
         return
     folder = Path(outputs["data"])
     _write_text(folder / "README.txt", NOTE)
     held: dict[str, str] = {}
     size = 0
     for name, content in page.blocks:
-        held[name] = f"bagpipe.block({to_script(name)}, {to_script(content)});\n"
+        held[name] = _script(name, content)
         size += len(held[name])
         if size > room:
             for key in list(held):
                 _write_text(folder / f"{key}.js", held.pop(key))
     yield from (f"<script>{text}</script>\n" for text in held.values())
+
+
+def _script(name: str, content: Mapping[str, Any]) -> str:
+    return f"bagpipe.block({to_script(name)}, {to_script(content)});\n"
 
 
 def _write_text(path: Path, text: str) -> None:

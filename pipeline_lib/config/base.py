@@ -56,6 +56,10 @@ Items = Annotated[
 OrderedItems = Annotated[Items[T], AfterValidator(_canonical)]
 """A list without repetition, put into its natural order."""
 
+Listed = Annotated[tuple[T, ...], BeforeValidator(tuple_from_list)]
+"""A list in which values may come again."""
+
+OfTwo = Field(min_length=2, max_length=2, json_schema_extra={"minItems": 2, "maxItems": 2})
 NonEmpty = Field(min_length=1, json_schema_extra={"minItems": 1})
 
 

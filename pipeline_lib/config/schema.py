@@ -107,8 +107,10 @@ class SchemaTree:
             return f"one of {', '.join(words)}" if len(words) > 1 else f'"{words[0]}"'
         kind = node.get("type")
         if kind == "array":
-            least = " (at least one)" if node.get("minItems") else ""
-            return f"a list{least}, each {self.allowed(node['items'])}"
+            least, most = node.get("minItems", 0), node.get("maxItems")
+            number = " (at least one)" if least else ""
+            number = f" of {least}" if least and least == most else number
+            return f"a list{number}, each {self.allowed(node['items'])}"
         if kind in ("integer", "number"):
             return ("an integer" if kind == "integer" else "a number") + _bounds(node)
         if kind == "string":

@@ -49,7 +49,33 @@ class TinyArithTraining(Section):
             )
 
 
+class TinyInductionTraining(Section):
+    """Training of `tiny-induction`; the defaults give the model that is shipped."""
+
+    seed: Seed = 42
+    """Seed of the made-up words, the initial weights and the texts."""
+    steps: Count = 1_000
+    """Optimiser steps."""
+    batch: Count = 48
+    """Texts of a batch."""
+    length: Annotated[int, Field(ge=8, le=128)] = 64
+    """Tokens of a text."""
+    most_phrases: Annotated[int, Field(ge=1, le=100)] = 6
+    """Phrases of a text, which come again and again: 1 to this many."""
+    longest_phrase: Annotated[int, Field(ge=1, le=100)] = 8
+    """Words of a phrase: 1 to this many."""
+    muon_lr: Rate = 0.02
+    """Peak learning rate of Muon, which trains the matrices of the blocks."""
+    adamw_lr: Rate = 0.005
+    """Peak learning rate of AdamW, which trains embedding, unembedding, norms and biases."""
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.1
+    """Decoupled weight decay, times the learning rate; norms and biases have none."""
+    warmup_fraction: Fraction = 0.03
+    """Share of the steps with a rising learning rate; a cosine to 0 follows."""
+
+
 class TrainingSection(Section):
     """Training of the models that ship with the project."""
 
     tiny_arith: TinyArithTraining = TinyArithTraining()
+    tiny_induction: TinyInductionTraining = TinyInductionTraining()

@@ -32,7 +32,11 @@ SISTERS = {
         ),
         ("findings.md",),
     ),
-    "induction": Catalogue("Induction drift", ()),
+    "induction": Catalogue(
+        "Induction drift",
+        ("baseline", "attention", "scores", "ablation", "joint", "agreement", "published"),
+        ("attention.html", "findings.md"),
+    ),
     "odd_one_out": Catalogue(
         "Odd one out",
         (

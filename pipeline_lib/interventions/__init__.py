@@ -2,6 +2,7 @@
 
 from pipeline_lib.interventions.ablate import (
     ablate,
+    ablate_candidates,
     ablate_circuits,
     ablate_heads,
     ablate_neurons,
@@ -49,6 +50,7 @@ __all__ = [
     "Receiver",
     "Sender",
     "ablate",
+    "ablate_candidates",
     "ablate_circuits",
     "ablate_heads",
     "ablate_neurons",

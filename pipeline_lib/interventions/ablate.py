@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 from torch import Tensor
 
 from pipeline_lib.interventions.batching import clean_rows, logit_rows, run_batches, suffix_rows
@@ -122,6 +122,24 @@ def predict_ablated(
     for rows, logits in _iter_ablated(model, tokens, ablation, positions, batch_size):
         predicted[rows] = logits.argmax(-1).cpu()
     return predicted
+
+
+def ablate_candidates(
+    model: LanguageModel,
+    tokens: Int[Tensor, "row token"],
+    mask: Bool[Tensor, "row layer head"],
+    token_ids: Int64[Tensor, "row candidate"],
+    *,
+    value: Zero | Float[Tensor, "layer token head d_head"] = "zero",
+    positions: Where = "all",
+    batch_size: int | None = None,
+) -> Float64[Tensor, "row candidate"]:
+    """`ablate_heads`, keeping the logits of each row's candidate tokens alone."""
+    found = torch.empty(token_ids.shape, dtype=torch.float64)
+    ablation = _Ablation.of_site("z", mask, value)
+    for rows, logits in _iter_ablated(model, tokens, ablation, positions, batch_size):
+        found[rows] = logits.cpu().double().gather(1, token_ids[rows])
+    return found
 
 
 @dataclass(frozen=True)

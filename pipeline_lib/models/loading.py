@@ -1,5 +1,6 @@
 """Loading a language model from a local Hugging Face folder: safetensors only, no remote code."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -252,7 +253,10 @@ def quiet_transformers() -> Iterator[None]:
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # MLPs without neurons
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            yield
     finally:
         hf_logging.set_verbosity(verbosity)
         if bars:

@@ -90,16 +90,22 @@ def read_prompts(
 
 
 def _with_bos(tokenizer: PreTrainedTokenizerBase, prompt: TextPrompt) -> TextPrompt:
-    bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    if bos is None:
-        raise TokenizerError(
-            "The tokenizer has neither a beginning nor an end token.",
-            where=tokenizer.name_or_path,
-            hint="Set bos_token in tokenizer_config.json, or prepend_bos: false.",
-        )
+    bos = beginning(tokenizer)
     if prompt.ids[:1] == (bos,):
         return prompt
-    return TextPrompt(prompt.text, (int(bos), *prompt.ids), ((0, 0), *prompt.offsets))
+    return TextPrompt(prompt.text, (bos, *prompt.ids), ((0, 0), *prompt.offsets))
+
+
+def beginning(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Id of the token that begins a text: BOS, else EOS; TokenizerError where there is neither."""
+    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return int(token)
+    raise TokenizerError(
+        "The tokenizer has neither a beginning nor an end token.",
+        where=tokenizer.name_or_path,
+        hint="Set bos_token in tokenizer_config.json, or prepend_bos: false.",
+    )
 
 
 def by_length(prompts: Sequence[TextPrompt]) -> dict[int, Int64[np.ndarray, " prompt"]]:

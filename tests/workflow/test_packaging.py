@@ -112,6 +112,8 @@ def test_changelog_starts_with_what_is_unreleased():
         ("data/arithmetic/tiny-arith/prompts/add.csv", True),
         ("data/models/tiny-arith/model.safetensors", False),
         ("data/models/tiny-arith@step65/model.safetensors", False),
+        ("data/models/tiny-induction/model.safetensors", False),
+        ("data/models/tiny-induction/manifest.json", True),
         ("data/models/tiny-arith/manifest.json", True),
         ("data/models/tiny-arith@step65/manifest.json", True),
         ("data/models/llama3-8b/model.safetensors", True),

@@ -111,6 +111,11 @@ def get_model_source(wildcards):
     return CONFIG.model(wildcards.model).origin
 
 
+def get_published_repo(wildcards):
+    """The repository whose published values belong to the wildcard's model; None for others."""
+    return CONFIG.model(wildcards.model).origin.get("repo")
+
+
 def get_mem_mb(wildcards, attempt):
     """Memory of a stage that runs a model: its weights twice and room for one batch, in MB."""
     weights = sum(

@@ -1,6 +1,6 @@
 """What the rules of the study power are given: the get_* functions of their inputs and params.
 
-inputs: CONFIG of common.smk, the functions of sisters.smk
+inputs: CONFIG of common.smk, the functions of sister_inputs.smk
 outputs: POWER_PARTS and functions that turn wildcards into params and inputs
 steps: name the parts of a model; the user's table, the question, sizes, the code of figures
 """

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pipeline_lib.errors import ConfigError
+from pipeline_lib.models.training.optimisation import Optimisation
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class ModelSize:
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(Optimisation):
     """Everything that decides a training run; the defaults give the model that is shipped.
 
     Raises ConfigError where values do not make a training run.
@@ -38,16 +39,6 @@ class TrainingSettings:
     """Numbers of steps after which the model is also kept; the final model always is."""
     batch_per_operator: int = 1024
     """Prompts of each of the four operators in one batch."""
-    muon_lr: float = 0.02
-    """Peak learning rate of Muon: the matrices of the blocks."""
-    adamw_lr: float = 5e-3
-    """Peak learning rate of AdamW: embedding, unembedding and norms."""
-    adamw_betas: tuple[float, float] = (0.9, 0.98)
-    weight_decay: float = 0.5
-    """Decoupled, times the learning rate; the norms have none."""
-    warmup_fraction: float = 0.03
-    """Share of the steps with a rising learning rate; a cosine to 0 follows."""
-    max_grad_norm: float = 1.0
     answer_exponent: float = -0.5
     """A division prompt is drawn with a weight of (prompts with the same answer) to this power."""
     bfloat16: bool = True

@@ -1,6 +1,5 @@
 """Training of the built-in model ``tiny-arith``: a small Llama that does integer arithmetic."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import AdamW, Muon, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
@@ -18,6 +16,7 @@ from pipeline_lib.logs import logger, progress
 from pipeline_lib.models.training.data import ArithmeticData, batches, encode, split_prompts
 from pipeline_lib.models.training.evaluation import accuracy_table
 from pipeline_lib.models.training.folders import save_folder
+from pipeline_lib.models.training.optimisation import build_optimizers, learning_rate_factor
 from pipeline_lib.models.training.settings import TrainingSettings
 from pipeline_lib.models.training.tokenizer import build_tokenizer
 from pipeline_lib.rng import generator
@@ -57,35 +56,6 @@ def build_model(settings: TrainingSettings, tokenizer: PreTrainedTokenizerBase) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
-
-
-def learning_rate_factor(step: int, steps: int, warmup_fraction: float) -> float:
-    """Factor of the peak learning rate in update ``step`` (from 0): linear rise, cosine to 0."""
-    warmup = max(1, round(warmup_fraction * steps))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def build_optimizers(model: nn.Module, settings: TrainingSettings) -> list[Optimizer]:
-    """Muon for the matrices of the blocks, AdamW for embedding, unembedding and norms."""
-    matrices, embeddings, norms = [], [], []
-    for name, parameter in model.named_parameters():
-        if parameter.ndim < 2:
-            norms.append(parameter)
-        elif "embed_tokens" in name or "lm_head" in name:
-            embeddings.append(parameter)
-        else:
-            matrices.append(parameter)
-    decay = settings.weight_decay
-    groups = [
-        {"params": embeddings, "weight_decay": decay},
-        {"params": norms, "weight_decay": 0.0},
-    ]
-    return [
-        Muon(matrices, lr=settings.muon_lr, weight_decay=decay),
-        AdamW(groups, lr=settings.adamw_lr, betas=settings.adamw_betas),
-    ]
 
 
 def answer_loss(

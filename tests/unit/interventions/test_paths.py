@@ -21,6 +21,7 @@ def layer_modules(model, layer):
     names = {
         "llama": ("input_layernorm", "self_attn", "post_attention_layernorm"),
         "qwen3": ("input_layernorm", "self_attn", "post_attention_layernorm"),
+        "attn_only": ("input_layernorm", "self_attn", "post_attention_layernorm"),
         "gpt_neox": ("input_layernorm", "attention", "post_attention_layernorm"),
         "gptj": ("ln_1", "attn", "ln_1"),
         "gpt2": ("ln_1", "attn", "ln_2"),

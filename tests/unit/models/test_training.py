@@ -21,13 +21,8 @@ from pipeline_lib.models.training.data import (
 )
 from pipeline_lib.models.training.evaluation import accuracy_table
 from pipeline_lib.models.training.folders import save_folder
-from pipeline_lib.models.training.tiny_arith import (
-    build_model,
-    build_optimizers,
-    learning_rate_factor,
-    train,
-    train_and_save,
-)
+from pipeline_lib.models.training.optimisation import build_optimizers, learning_rate_factor
+from pipeline_lib.models.training.tiny_arith import build_model, train, train_and_save
 from pipeline_lib.models.training.tokenizer import build_tokenizer
 from pipeline_lib.stimuli.arithmetic import make_prompts, valid_prompts
 

@@ -14,6 +14,8 @@ from pipeline_lib.stats import (
     nested_means,
     nested_weights,
     permutation_p_value,
+    rank_correlation,
+    rank_correlation_test,
     resampled_means,
     sign_flip_p_values,
     wilson_interval,
@@ -237,3 +239,39 @@ def test_enough_flips_for_one_discovery_among_many_tests():
     assert flips_for(10) == 9_999
     assert flips_for(10**7) == 99_999
     assert 1000 / (1 + flips_for(1000)) <= 0.05
+
+
+def test_rank_correlation_by_hand():
+    x = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    # 1 - 6 sum(d^2) / (n (n^2 - 1)) with d = (0, 0, 1, 1, 0)
+    y = np.array([10.0, 20.0, 90.0, 30.0, 1000.0])
+    assert rank_correlation(x, y) == pytest.approx(1 - 6 * 2 / 120)
+    assert rank_correlation(x, -x) == pytest.approx(-1)
+    # ties share their mean rank: ranks 1.5, 1.5, 3, 4, 5
+    tied = np.array([0.0, 0.0, 1.0, 2.0, 3.0])
+    expected = np.corrcoef([1.5, 1.5, 3, 4, 5], x)[0, 1]
+    assert rank_correlation(tied, x) == pytest.approx(expected)
+    both = rank_correlation(np.stack([x, -x]), np.stack([y, y]))
+    np.testing.assert_allclose(both, [0.9, -0.9])
+
+
+def test_rank_correlation_of_a_constant_side_is_undefined():
+    x = np.arange(4.0)
+    assert np.isnan(rank_correlation(x, np.zeros(4)))
+    found = rank_correlation_test(x, np.zeros(4), np.random.default_rng(0))
+    assert np.isnan(found).all()
+
+
+def test_rank_correlation_is_tested_by_permutation():
+    rng = np.random.default_rng(0)
+    x = np.arange(6.0)
+    rho, low, high, p = rank_correlation_test(x, x, rng, 20_000)
+    assert (rho, high) == (pytest.approx(1), pytest.approx(1))
+    assert low <= rho
+    # 2 of the 720 orders are as far from 0
+    assert p == pytest.approx(2 / 720, rel=0.3)
+    independent = [
+        rank_correlation_test(rng.normal(size=8), rng.normal(size=8), rng, 500)[3]
+        for _ in range(200)
+    ]
+    assert 0.01 < np.mean(np.array(independent) < 0.05) < 0.11
