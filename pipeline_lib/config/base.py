@@ -24,7 +24,7 @@ ModelName = Annotated[
 T = TypeVar("T")
 
 
-def tuple_from_list(value: Any) -> Any:
+def _tuple_from_list(value: Any) -> Any:
     """Lists of a YAML file as the tuples of an immutable section."""
     return tuple(value) if isinstance(value, list) else value
 
@@ -48,7 +48,7 @@ def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
 Items = Annotated[
     tuple[T, ...],
     Field(json_schema_extra={"uniqueItems": True}),
-    BeforeValidator(tuple_from_list),
+    BeforeValidator(_tuple_from_list),
     AfterValidator(_unique),
 ]
 """A list without repetition, in the order given."""
@@ -56,7 +56,7 @@ Items = Annotated[
 OrderedItems = Annotated[Items[T], AfterValidator(_canonical)]
 """A list without repetition, put into its natural order."""
 
-Listed = Annotated[tuple[T, ...], BeforeValidator(tuple_from_list)]
+Listed = Annotated[tuple[T, ...], BeforeValidator(_tuple_from_list)]
 """A list in which values may come again."""
 
 OfTwo = Field(min_length=2, max_length=2, json_schema_extra={"minItems": 2, "maxItems": 2})

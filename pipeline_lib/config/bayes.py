@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from pipeline_lib.config.base import (
     Conflict,
     Count,
     CountOrZero,
     Items,
+    Listed,
     NonEmpty,
     OrderedItems,
     Section,
-    tuple_from_list,
 )
 from pipeline_lib.config.study import StudySection
 
@@ -85,7 +85,7 @@ class BayesStudy(StudySection):
     """Names of the two outcomes of a draw; the generators' probabilities are those of the first."""
     probabilities: Annotated[Items[Probability], Field(min_length=2, max_length=10)] = (0.5, 0.75)
     """Probability of the first outcome under each generator; the belief is in the last one."""
-    priors: Annotated[tuple[Weight, ...], BeforeValidator(tuple_from_list)] = ()
+    priors: Listed[Weight] = ()
     """Prior weight of each generator; none: all are equally likely."""
     draws: Annotated[int, Field(ge=2, le=100)] = 10
     """Draws that a prompt shows."""
