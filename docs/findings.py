@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "figs" / "arithmetic" / "tiny-arith"
 PAGE = ROOT / "docs" / "findings.md"
 FIGURES = ROOT / "docs" / "figures" / "findings"
-WIDTH, COLOURS = 1100, 128
+WIDTH, COLOURS = 1100, 256
 """Pixels and colours of a small copy."""
 SISTERS = {
     "bayes": "smollm2-135m",
@@ -33,7 +33,7 @@ def shrink(source: Path, target: Path) -> None:
     with Image.open(source) as image:
         small = image.convert("RGB")
     small.thumbnail((WIDTH, 2 * WIDTH), Image.Resampling.LANCZOS)
-    few = small.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+    few = small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
     few.save(target, optimize=True)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pipeline_lib.config import Config
 from pipeline_lib.errors import BagpipeError, DiskError, ModelError
+from pipeline_lib.stimuli.odd_one_out import Formats, People, example_pairs
+from pipeline_lib.stimuli.people import read_people
 from pipeline_lib.stimuli.power import read_pairs
 
 
@@ -23,7 +25,7 @@ def check_workspace(config: Config, folder: Path) -> None:
             problems += _model_problems(folder / model.path, name)
         if model.source == "planted":
             problems += _occupied(folder / "data" / "models" / name, name)
-    problems += _pair_problems(config, folder)
+    problems += [*_pair_problems(config, folder), *_people_problems(config, folder)]
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -46,6 +48,18 @@ def _pair_problems(config: Config, folder: Path) -> Iterator[BagpipeError]:
             read_pairs(folder / config.power.pairs)
         except BagpipeError as error:
             yield error
+
+
+def _people_problems(config: Config, folder: Path) -> Iterator[BagpipeError]:
+    """The user's own table of people can be used, and so can the pairs written out."""
+    study = config.odd_one_out
+    try:
+        table = read_people(folder / study.people if study.people else None)
+        people = People(table, study.grid.least_people)
+        formats = Formats(**study.formats.model_dump())
+        example_pairs([example.model_dump() for example in study.examples], people, formats)
+    except BagpipeError as error:
+        yield error
 
 
 def _folder_problems(folder: Path) -> Iterator[BagpipeError]:

@@ -131,9 +131,7 @@ def task_pairs(
         n = settings.controls if kind in CONTROLS else total // len(real)
         rng = generator(settings.seed, "odd_one_out", task, kind)
         proposed = propose(people, task, kind, formats, settings.proposals * n, rng)
-        chosen, dropped = align(model.tokenizer, proposed)
-        # only those that were looked at before enough were found
-        chosen, dropped = first_pairs(chosen, dropped, n)
+        chosen, dropped = first_pairs(*align(model.tokenizer, proposed), n)
         if kind in real:
             require(chosen, dropped, f"{task}, {kind}")
         parts.append(chosen)
@@ -142,9 +140,11 @@ def task_pairs(
 
 
 def first_pairs(chosen: PairSet, dropped: pd.DataFrame, n: int) -> tuple[PairSet, pd.DataFrame]:
-    """The first ``n`` pairs, and as large a share of those left out as of the pairs."""
-    share = min(1.0, n / len(chosen)) if len(chosen) else 1.0
-    return chosen.take(np.arange(min(n, len(chosen)))), dropped.iloc[: round(share * len(dropped))]
+    """The first ``n`` pairs, and those that were left out before enough were found."""
+    if len(chosen) <= n:
+        return chosen, dropped
+    enough = chosen.table["proposal"].iloc[n - 1]
+    return chosen.take(np.arange(n)), dropped[dropped["proposal"] < enough]
 
 
 def joined(parts: Sequence[PairSet]) -> PairSet:
@@ -157,7 +157,7 @@ def joined(parts: Sequence[PairSet]) -> PairSet:
         for p in full
     ]
     return PairSet(
-        pd.concat([part.table for part in full], ignore_index=True),
+        pd.concat([part.table for part in full], ignore_index=True).drop(columns="proposal"),
         [prompt for part in full for prompt in part.clean],
         [prompt for part in full for prompt in part.corrupt],
         [span for part in full for span in part.spans],

@@ -71,7 +71,7 @@ def align(
     Clean and corrupt prompts must have as many tokens and differ in the swapped entity alone; the
     candidates' first tokens (with the space in front) must differ. ``keep_unaligned`` keeps pairs
     of unequal prompts, whose margins can be measured though nothing can be patched; column
-    ``aligned`` tells them.
+    ``aligned`` tells them. Column ``proposal`` of both is the row of ``table``.
     """
     first = bare(tokenizer)
     starts: dict[str, list[int]] = {}
@@ -95,13 +95,14 @@ def align(
             are_aligned.append(is_aligned)
             spans.append(span)
             ids.append([t[0] for t in tokens])
-    left_out = table.assign(reason=reasons)[[bool(reason) for reason in reasons]]
+    numbered = table.assign(proposal=np.arange(len(table)))
+    left_out = numbered.assign(reason=reasons)[[bool(reason) for reason in reasons]]
     width = max(map(len, ids), default=0)
     if any(len(row) != width for row in ids):
         raise ValueError("the pairs of one task have equally many candidates")
     clean, corrupt = ([part[i] for i in kept] for part in prompts)
     chosen = torch.tensor(ids, dtype=torch.int64).reshape(len(kept), width)
-    rows = table.iloc[kept].assign(aligned=are_aligned).reset_index(drop=True)
+    rows = numbered.iloc[kept].assign(aligned=are_aligned).reset_index(drop=True)
     return PairSet(rows, clean, corrupt, spans, chosen), left_out
 
 

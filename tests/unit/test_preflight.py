@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.config import load_config
-from pipeline_lib.errors import BagpipeError, DiskError, ModelError
+from pipeline_lib.errors import BagpipeError, DiskError, ModelError, PromptError
 from pipeline_lib.preflight import check_workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def config(*paths):
+def config(*paths, **studies):
     models = {f"m{n}": {"source": "local", "path": path} for n, path in enumerate(paths)}
-    raw = {"models": models, "arithmetic": {"models": list(models)}}
+    raw = {"models": models, "arithmetic": {"models": list(models)}, **studies}
     return load_config(raw, presets=ROOT / "config" / "presets")
 
 
@@ -55,6 +55,16 @@ def test_checkpoints_are_looked_at_where_they_are_studied(folder):
 def test_all_problems_are_listed_together(folder):
     with pytest.raises(BagpipeError, match=r"2 problems[\s\S]*models.m0[\s\S]*models.m1"):
         check_workspace(config("here", "there"), folder)
+
+
+def test_a_table_of_people_and_examples_are_looked_at(folder):
+    (folder / "people.csv").write_text("name,job\nAda Lovelace,mathematician\n")
+    with pytest.raises(PromptError, match=r"lacks the columns[\s\S]*it has name, job"):
+        check_workspace(config("whole", odd_one_out={"people": "people.csv"}), folder)
+    triples = {"clean": ["Ann", "Ben", "Cleo"], "corrupt": ["Ann", "Dan", "Cleo"]}
+    example = triples | {"target": "Ann", "corrupt_target": "Ben"}
+    with pytest.raises(PromptError, match=r"does not occur[\s\S]*Ann, Dan, Cleo[\s\S]*Ben"):
+        check_workspace(config("whole", odd_one_out={"examples": [example]}), folder)
 
 
 def test_an_unwritable_folder_is_found(folder, monkeypatch):

@@ -114,6 +114,13 @@ def get_figures_of(model):
     return figures_of(model, STUDY.models, STUDY.operators, over_training=over_training)
 
 
+def is_entrance(path):
+    """Whether a file is a page that nothing else leads to: an overview, or a study's only page."""
+    return path.suffix == ".html" and (
+        path.name == "index.html" or path.parent.name != "browse"
+    )
+
+
 def write_report():
     """After a run of whole studies: Snakemake's report, and a word on where things are."""
     wanted = set(workflow.dag_settings.targets) or {"all"}
@@ -129,8 +136,8 @@ def write_report():
         return
     folders = sorted({str(path.parent) for path in paths if path.suffix == ".pdf"})
     sys.stderr.write(f"\nFigures and tables: {', '.join(folders)}\n")
-    indexes = [str(path) for path in paths if path.name == "index.html"]
-    sys.stderr.write(f"Pages to browse:    {', '.join(indexes)}\n")
+    if pages := [str(path) for path in paths if is_entrance(path)]:
+        sys.stderr.write(f"Pages to browse:    {', '.join(pages)}\n")
     report_file = "figs/report.html"
     # The same command line asks the same configuration for its report.
     command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from pipeline_lib.errors import PromptError, TokenizerError
+from pipeline_lib.odd_one_out.baselines import first_pairs
 from pipeline_lib.odd_one_out.pairs import align, margin, refuse_left_out
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.odd_one_out import BETWEEN, Formats, People, example_pairs, propose
@@ -179,6 +180,18 @@ def test_unaligned_examples_can_be_kept_for_their_margins():
     pairs, left_out = align(word_tokenizer(), table, keep_unaligned=True)
     assert left_out.empty
     assert not pairs.table["aligned"].iloc[0]
+
+
+def test_only_pairs_looked_at_before_enough_were_found_count_as_left_out():
+    longer = pair_of("Isaac Newton", "Brad Pitt", "Mark Twain", "Vincent van Gogh")
+    equal = pair_of("Isaac Newton", "Brad Pitt", "Leonardo DiCaprio", "Albert Einstein")
+    order = [longer, equal, longer, longer, equal, longer, equal]
+    found = align(word_tokenizer(), pd.concat(order, ignore_index=True))
+    chosen, dropped = first_pairs(*found, 2)
+    assert chosen.table["proposal"].tolist() == [1, 4]
+    assert dropped["proposal"].tolist() == [0, 2, 3]
+    chosen, dropped = first_pairs(*found, 4)
+    assert (len(chosen), len(dropped)) == (3, 4)
 
 
 def test_the_margin_is_against_the_best_wrong_candidate():
