@@ -104,3 +104,7 @@ rule arithmetic:
 
 onsuccess:
     write_report()
+
+
+onerror:
+    say_how_to_continue()

@@ -1,7 +1,7 @@
 """What a run leaves: files of figures and pages, and the report.
 
 inputs: CONFIG and STUDY of common.smk, the catalogue of figures
-outputs: functions that name output files and all targets; write_report
+outputs: functions that name output files and all targets; write_report, say_how_to_continue
 steps: name the files of one figure or page, of everything; write the report after a run
 """
 
@@ -112,6 +112,14 @@ def get_figures_of(model):
     """Names of a model's figures and tables; those over training need checkpoints."""
     over_training = bool(CONFIG.checkpoints_of(model))
     return figures_of(model, STUDY.models, STUDY.operators, over_training=over_training)
+
+
+def say_how_to_continue():
+    """After a failed run: where the reasons are, and what finishes the rest."""
+    sys.stderr.write(
+        "\nNot everything was made: the reasons stand above and in logs/. "
+        "The same command continues with what is left.\n"
+    )
 
 
 def is_entrance(path):
