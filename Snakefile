@@ -94,12 +94,16 @@ rule all:
     default_target: True
     input:
         get_enabled_targets,
+    message:
+        "All figures and tables of every enabled study"
 
 
 rule arithmetic:
     """All figures and tables of the arithmetic study."""
     input:
         get_all_figures,
+    message:
+        "All figures and tables of the arithmetic study"
 
 
 onsuccess:

