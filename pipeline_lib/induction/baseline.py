@@ -49,11 +49,12 @@ def measure_orders(
             prompts = read_orders(
                 model.tokenizer, part["order"].tolist(), symbols, prepend_bos=prepend_bos
             )
-            found = _order_rows(model, prompts, part)
+            measured = _order_rows(model, prompts, part)
             rng = generator(seed, "induction_drift", symbols_name(symbols), n_x, n_y)
-            drifts.append(_drift_row(found, part, _floor(model, prompts), rng))
-            rows.append(found)
-    return pd.concat(rows, ignore_index=True), pd.DataFrame(drifts, columns=DRIFT_COLUMNS)
+            drifts.append(_drift_row(measured, part, _floor(model, prompts), rng))
+            rows.append(measured)
+    found = pd.concat(rows, ignore_index=True)[ORDER_COLUMNS]
+    return found, pd.DataFrame(drifts, columns=DRIFT_COLUMNS)
 
 
 def _floor(model: LanguageModel, prompts: SymbolPrompts) -> float:

@@ -12,7 +12,6 @@ from pipeline_lib.odd_one_out.sweeping import Cells, necessity, sufficiency
 from pipeline_lib.stats import bootstrap_mean_interval
 from pipeline_lib.sweeps import COLUMNS, tabulate
 
-EXTRA = ("test", "group", "is_control")
 AT = ("swapped", "query")
 
 
@@ -31,7 +30,7 @@ def measure_generality(
     seed: int,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, dict[str, tuple[int, dict[str, float]]]]:
-    """Sweep table with the columns `EXTRA`, and costs of the sweeps.
+    """Sweep table with the columns test, group and is_control, and costs of the sweeps.
 
     Tests: ``gap`` (margin clean minus corrupt, at no layer), ``sufficiency`` (clean residual into
     corrupt) and ``necessity`` (the mean over prompts into clean), at the swapped name and at the

@@ -1,6 +1,5 @@
 """Pairs of prompts as a tokenizer writes them, aligned token by token, and their margins."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,27 +163,6 @@ def margin(
     """logit(correct) - max logit of all other candidates, in nats."""
     wrong = np.delete(logits, correct, axis=-1)
     return logits[..., correct] - wrong.max(axis=-1)
-
-
-def by_groups(
-    pairs: PairSet, measure: Callable[["PairSet"], Float64[np.ndarray, "pair *cell"]]
-) -> Float64[np.ndarray, "pair *cell"]:
-    """A measure taken of each group of one length and span, in the order of the pairs."""
-    result: np.ndarray | None = None
-    for _, part, found in iter_groups(pairs, measure):
-        if result is None:
-            result = np.full((len(pairs), *found.shape[1:]), np.nan)
-        result[part] = found
-    return np.empty(0) if result is None else result
-
-
-def iter_groups(
-    pairs: PairSet, measure: Callable[["PairSet"], np.ndarray]
-) -> Iterator[tuple[PairSet, Int64[np.ndarray, " row"], np.ndarray]]:
-    """The groups with the numbers of their pairs and what was measured of them."""
-    for rows in pairs.groups().values():
-        group = pairs.take(rows)
-        yield group, rows, measure(group)
 
 
 def prompt_logits(

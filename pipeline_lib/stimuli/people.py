@@ -9,7 +9,6 @@ from pipeline_lib.errors import PromptError
 
 COLUMNS = ("name", "profession", "super_class", "fame")
 SHIPPED = "people.csv"
-MOST_FAMOUS = 5
 
 
 def read_people(path: str | Path | None = None) -> pd.DataFrame:

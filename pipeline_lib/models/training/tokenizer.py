@@ -36,6 +36,11 @@ def build_tokenizer(max_number: int = 999, max_length: int = 64) -> PreTrainedTo
         pair=f"{BOS} $A {BOS} $B:1",
         special_tokens=[(BOS, vocab[BOS])],
     )
+    return as_pretrained(tokenizer, max_length)
+
+
+def as_pretrained(tokenizer: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
+    """A tokenizer as transformers has it, with the special tokens and padding on the left."""
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

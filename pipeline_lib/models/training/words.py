@@ -11,9 +11,9 @@ from tokenizers.pre_tokenizers import Split
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from pipeline_lib.errors import ConfigError
+from pipeline_lib.models.training.tokenizer import BOS, EOS, PAD, UNK, as_pretrained
 from pipeline_lib.stimuli.sequences import HEAD
 
-PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"
 SPECIAL = (PAD, BOS, EOS, UNK)
 SYLLABLES = tuple("".join(pair) for pair in product("bdfgklmnprstvz", "aeiou"))
 
@@ -40,17 +40,7 @@ def build_word_tokenizer(
     tokenizer = Tokenizer(WordLevel(vocab, unk_token=UNK))
     tokenizer.pre_tokenizer = Split(Regex(r" ?[^ ]+"), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=PAD,
-        bos_token=BOS,
-        eos_token=EOS,
-        unk_token=UNK,
-        padding_side="left",
-        model_max_length=max_length,
-        clean_up_tokenization_spaces=False,
-        model_input_names=["input_ids", "attention_mask"],
-    )
+    return as_pretrained(tokenizer, max_length)
 
 
 def word_ids(tokenizer: PreTrainedTokenizerBase) -> Int64[np.ndarray, " word"]:
