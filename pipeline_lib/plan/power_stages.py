@@ -3,7 +3,8 @@
 L layers, H heads; T tokens of a question, of which W are swept.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -121,7 +122,9 @@ def _swept_part(work: Work, part: Part) -> Stage:
     layers = range(-1 if part == "residual" else 0, shape.n_layers)
     components = shape.n_heads if part == "heads" else 1
     # which pairs are swept is drawn at random
-    each = sum(_pair_flops(work, part, pair, layers) for pair in pairs) / len(pairs)
+    alike = Counter(replace(pair, letters=0) for pair in pairs)
+    costs = sum(n * _pair_flops(work, part, pair, layers) for pair, n in alike.items())
+    each = costs / len(pairs)
     width = max(pair.swept for pair in pairs)
     values = Dataset((n, len(layers), components, width), "float64")
     named = [f"head_{number}" for number in range(components)]

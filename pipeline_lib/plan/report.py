@@ -18,7 +18,8 @@ from pipeline_lib.plan.model_stages import n_knocked_out, silenced_flops
 from pipeline_lib.plan.planning import ModelPlan
 from pipeline_lib.plan.stages import Stage, Work
 
-SWITCHES = tuple(f"{name}.enabled" for name in ("arithmetic", *SISTERS))
+SWITCHES = ", ".join(f"{name}.enabled" for name in ("arithmetic", *SISTERS))
+NOTHING = f"No study is switched on: set one of {SWITCHES}, or name a study (--study).\n"
 HEADER = ("stage", "jobs", "FLOPs", "hours", "memory", "disk")
 CSV_COLUMNS = (
     "study",
@@ -81,10 +82,8 @@ def plan_table(plans: Sequence[ModelPlan], throughput: ThroughputOf) -> pd.DataF
 
 def plan_text(plans: Sequence[ModelPlan], throughput: ThroughputOf) -> str:
     """The whole report; checkpoints of one model that cost the same share a table."""
-    if not plans:
-        return f"No study is switched on: set {' or '.join(SWITCHES)}, or name one (--study).\n"
     table = plan_table(plans, throughput)
-    blocks = [_block(group, throughput(group[0])) for group in _groups(plans)]
+    blocks = [_block(group, throughput(group[0])) for group in _groups(plans)] or [NOTHING]
     totals = _totals(table)
     notes = "\n".join(
         f"- {note}" for note in (*_rates(plans, throughput), *_expected(plans), *_notes(plans))

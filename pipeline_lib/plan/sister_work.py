@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, Literal, Self, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pipeline_lib.config.study import StudySection
 from pipeline_lib.figures.sisters import SISTERS
@@ -32,7 +32,7 @@ class SisterWork(ModelWork, Generic[Settings]):
         """Tokens of the longest prompts."""
         return self.longest
 
-    def reading(self: Self, n_tokens: int) -> Self:
+    def reading(self, n_tokens: int) -> "SisterWork[Settings]":
         """The same with prompts of so many tokens alone."""
         return replace(self, longest=n_tokens)
 

@@ -7,6 +7,7 @@ import yaml
 from pipeline_lib import store
 from pipeline_lib.figures.sisters import SISTERS
 from tests.attention_only_models import SIZE, save_attention_only_model
+from tests.e2e.sister_plans import PlannedRun
 from tests.project import copy_project, planned, said, snakemake
 
 HEADS = SIZE.n_layers * SIZE.n_heads
@@ -18,6 +19,13 @@ AFTER_ABLATION = {
     "induction_published", *PAGES,
 }  # fmt: skip
 SCORED = {"induction_heads", "induction_attention", "induction_scores", "induction_baseline"}
+
+
+FILES = {
+    "order_drift": ["orders.csv", "drift.csv"],
+    "induction_heads": ["scores.csv", "recall.csv", "patterns.h5"],
+    "ablate_orders": ["ablation.csv", "joint.csv", "agreement.csv", "published.csv", "cost.json"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +115,20 @@ def test_symbols_that_are_no_tokens_end_the_run_with_one_clear_error(project):
     assert result.returncode != 0
     assert "Symbols are not single tokens after a space" in said(result)
     assert "'XX': 0 tokens" in said(result)
+
+
+@pytest.fixture(scope="module")
+def planned_run(project):
+    return PlannedRun(project, "induction", "words", CONFIGS, FILES)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}
