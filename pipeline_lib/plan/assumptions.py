@@ -154,6 +154,7 @@ SISTER_NOTES = {
     f" {NAME_TOKENS} tokens.",
     "power": "every pair of sentences is taken to be of one length and told apart.",
 }
+UNKNOWN_NOTE = "the cost of its stages is not known, that of its figures alone."
 PROMPT_NOTE = (
     "Prompts are taken to have one token for each word, digit, sign and new line; up to"
     f" {SAME_LENGTH:.0%} of them have one length and run together."

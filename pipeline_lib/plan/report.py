@@ -12,6 +12,7 @@ from pipeline_lib.plan.assumptions import (
     NOTES,
     PROMPT_NOTE,
     SISTER_NOTES,
+    UNKNOWN_NOTE,
     core_tflops,
 )
 from pipeline_lib.plan.model_stages import n_knocked_out, silenced_flops
@@ -197,8 +198,8 @@ def _notes(plans: Sequence[ModelPlan]) -> Iterator[str]:
     yield from NOTES
     yield from ARITHMETIC_NOTES if "arithmetic" in studies else ()
     for study in studies:
-        if study in SISTER_NOTES:
-            yield f"{study}: {SISTER_NOTES[study]}"
+        if study != "arithmetic":
+            yield f"{study}: {SISTER_NOTES.get(study, UNKNOWN_NOTE)}"
     if any(study in SISTER_NOTES for study in studies):
         yield PROMPT_NOTE
 

@@ -10,7 +10,7 @@ from pipeline_lib.plan import (
     odd_circuit_stages,
     power_stages,
 )
-from pipeline_lib.plan.sister_work import SisterWork
+from pipeline_lib.plan.sister_work import SisterWork, figures
 from pipeline_lib.plan.stages import ModelWork, Stage
 
 STUDIES: dict[str, Any] = {
@@ -26,10 +26,16 @@ def describe_sister(config: Config, known: ModelWork, root: Path) -> SisterWork[
     """All that the cost of one model's stages in a study beside arithmetic depends on."""
     settings: Any = config.study(known.study_name)
     work: SisterWork[Any] = SisterWork(**vars(known), settings=settings, longest=1, root=root)
-    longest = STUDIES[known.study_name].longest(work)
-    return SisterWork(**vars(known), settings=settings, longest=longest, root=root)
+    module = STUDIES.get(known.study_name)
+    return work if module is None else work.reading(module.longest(work))
 
 
 def sister_stages(work: SisterWork[Any]) -> tuple[Stage, ...]:
-    """Cost of every stage beside those that make the model."""
-    return tuple(stage(work) for stage in STUDIES[work.study_name].STAGES)
+    """Cost of every stage beside those that make the model.
+
+    Of a study that has no module here, figures and pages alone.
+    """
+    module = STUDIES.get(work.study_name)
+    if module is None:
+        return (figures(work, 0),)
+    return tuple(stage(work) for stage in module.STAGES)

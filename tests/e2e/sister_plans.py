@@ -80,7 +80,7 @@ class PlannedRun:
         sizes = (sum(file.stat().st_size for file in files) for files in (copied, once))
         return next(sizes) * 7 / 3 + next(sizes)
 
-    def wrong_flops(self, factor: float = 1.5) -> dict[str, tuple[int, int]]:
+    def wrong_flops(self, factor: float = 1.25) -> dict[str, tuple[int, int]]:
         """Rules whose planned FLOPs are further than a factor from those that torch counts."""
         model = load_model(self.project / "data" / "models" / self.model, name=self.model)
         found = COUNTED[self.study](self.config, model, self.data)

@@ -377,6 +377,15 @@ def test_own_people_and_pairs_count(config, tmp_path):
     assert own < 0.95 * shipped
 
 
+def test_a_study_whose_stages_are_unknown_says_so(config, tmp_path, monkeypatch):
+    monkeypatch.delitem(STUDIES, "power")
+    checked = config({"models": {"some": HUB}, "power": {"models": ["some"]}})
+    plans = make_plan(checked, tmp_path, studies=["power"])
+    assert [s.rule for s in plans[0].stages] == ["fetch_model", "describe_model", "figures"]
+    monkeypatch.delitem(assumed.SISTER_NOTES, "power")
+    assert "power: the cost of its stages is not known" in plan_text(plans, assumed_throughput)
+
+
 def test_wide_models_are_taken_to_be_faster():
     assert assumed.core_tflops(64) == assumed.CORE_TFLOPS
     assert assumed.core_tflops(576) == assumed.WIDE_CORE_TFLOPS
