@@ -46,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("plan", help="jobs, FLOPs, hours, memory and disk of a run")
     _add_config_options(plan)
+    plan.add_argument(
+        "--study",
+        nargs="+",
+        choices=("arithmetic", *configuration.SISTERS),
+        metavar="STUDY",
+        help="these studies alone, as their targets; else all that are switched on",
+    )
     rate = plan.add_mutually_exclusive_group()
     rate.add_argument("--throughput", type=_positive, metavar="TFLOPS", help="of one job")
     rate.add_argument("--calibrate", action="store_true", help="measure it here (10 seconds)")
@@ -113,7 +120,7 @@ def _plan(options: argparse.Namespace) -> str:
     from pipeline_lib.plan.calibrate import measured_throughput
     from pipeline_lib.plan.report import ThroughputOf
 
-    plans = plan.make_plan(_load(options), Path.cwd())
+    plans = plan.make_plan(_load(options), Path.cwd(), studies=options.study)
     throughput: ThroughputOf = plan.assumed_throughput
     if options.throughput:
         throughput = plan.stated_throughput(options.throughput)

@@ -12,11 +12,12 @@ from pipeline_lib.config.heuristics import HeuristicsSection
 from pipeline_lib.config.loading import load_config, merge, read_presets, read_yaml
 from pipeline_lib.config.models import HubModel, LocalModel, PackageModel, PlantedModel
 from pipeline_lib.config.problems import InvalidConfigError, Problem
-from pipeline_lib.config.root import Config
+from pipeline_lib.config.root import SISTERS, Config
 
 __all__ = [
     "OPERATOR_NAMES",
     "POSITION_NAMES",
+    "SISTERS",
     "ArithmeticStudy",
     "Config",
     "HeuristicsSection",

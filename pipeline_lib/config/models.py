@@ -89,10 +89,10 @@ class ModelSizes(Section):
     """Neurons of a layer's MLP; 0 in attention-only models."""
     d_vocab: Annotated[int, Field(ge=1, le=10_000_000)]
     """Entries of the vocabulary."""
-    max_number: Annotated[int, Field(ge=9, le=9_999)]
-    """Largest n such that the tokenizer writes each of 0 to n as one token."""
     gated_mlp: bool
     """Whether the MLP has a gate, a third matrix."""
+    max_number: Annotated[int, Field(ge=9, le=9_999)] | None = None
+    """Largest n such that the tokenizer writes each of 0 to n as one token; arithmetic needs it."""
     parallel_residual: bool = False
     """Whether attention and MLP of a layer read the same input."""
     tied_embedding: bool = False

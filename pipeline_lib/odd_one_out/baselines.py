@@ -24,9 +24,9 @@ from pipeline_lib.rng import generator
 from pipeline_lib.stats import bootstrap_mean_interval, wilson_interval
 from pipeline_lib.stimuli.odd_one_out import (
     CONTROLS,
+    KINDS,
     TASKS,
     Formats,
-    Kind,
     People,
     Task,
     example_pairs,
@@ -34,12 +34,6 @@ from pipeline_lib.stimuli.odd_one_out import (
 )
 from pipeline_lib.sweeps import noise_floor
 
-KINDS: dict[Task, tuple[Kind, ...]] = {
-    "odd_one_out": ("profession", "super_class", *CONTROLS),
-    "odd_one_out_shots": ("profession",),
-    "common_attribute": ("profession", *CONTROLS),
-    "one_name": ("profession", "ambiguous"),
-}
 MARGINS = ["margin_clean", "margin_corrupt", "gap", "margin_corrupt_answer"]
 SUMMARY = [
     "task", "kind", "pairs", "right", "accuracy", "low", "high", "chance", "margin_clean",

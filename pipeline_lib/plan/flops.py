@@ -138,16 +138,21 @@ def suffix_flops(
     attention and MLP of the last position alone; logits at the last position. Nothing at all in
     the last layer before the last position.
     """
-    n_later, last = n_tokens - position, shape.n_layers - 1
-    if layer == last and n_later > 1:
+    if layer == shape.n_layers - 1 and position < n_tokens - 1:
         return 0
     reads_patch = component == "head" and not shape.parallel_residual
-    total = unembedding_flops(shape) + (mlp_flops(shape) if reads_patch else 0)
-    if layer == last:
-        return total
-    total += (last - 1 - layer) * layer_flops(shape, n_later, n_tokens)
-    total += n_later * key_value_flops(shape) + 2 * query_flops(shape)
-    return total + score_flops(shape) * n_tokens + mlp_flops(shape)
+    own = unembedding_flops(shape) + (mlp_flops(shape) if reads_patch else 0)
+    return own + above_flops(shape, n_tokens, layer, position)
+
+
+def above_flops(shape: ModelShape, n_tokens: int, layer: int, position: int) -> int:
+    """The layers above one, from a position on; the last layer asks at the last position alone."""
+    n_later, last = n_tokens - position, shape.n_layers - 1
+    if layer >= last:
+        return 0
+    whole = (last - 1 - layer) * layer_flops(shape, n_later, n_tokens)
+    asked = n_later * key_value_flops(shape) + 2 * query_flops(shape)
+    return whole + asked + score_flops(shape) * n_tokens + mlp_flops(shape)
 
 
 def patching_flops(

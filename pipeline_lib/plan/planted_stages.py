@@ -1,12 +1,12 @@
 """Cost of building a planted network."""
 
 from pipeline_lib.plan import assumptions as assumed
-from pipeline_lib.plan.stages import Stage, Work, table_stage
+from pipeline_lib.plan.stages import ModelWork, Stage, table_stage
 
 TRUTH_BYTES = 8_500  # tables of what is planted, tokenizer, config
 
 
-def plant_model(work: Work) -> Stage:
+def plant_model(work: ModelWork) -> Stage:
     """Weights written by hand in a second, and stored; none for other models."""
     n_bytes = 4 * work.shape.n_parameters
     return table_stage(

@@ -1,17 +1,29 @@
 """A plan as text: a table for each model, totals, assumptions, and one line for machines."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline_lib.plan.assumptions import CORE_TFLOPS, GPU_TFLOPS, NOTES
+from pipeline_lib.config.root import SISTERS
+from pipeline_lib.plan.assumptions import (
+    ARITHMETIC_NOTES,
+    GPU_TFLOPS,
+    NOTES,
+    PROMPT_NOTE,
+    SISTER_NOTES,
+    UNKNOWN_NOTE,
+    core_tflops,
+)
 from pipeline_lib.plan.model_stages import n_knocked_out, silenced_flops
 from pipeline_lib.plan.planning import ModelPlan
-from pipeline_lib.plan.stages import Stage
+from pipeline_lib.plan.stages import Stage, Work
 
+SWITCHES = ", ".join(f"{name}.enabled" for name in ("arithmetic", *SISTERS))
+NOTHING = f"No study is switched on: set one of {SWITCHES}, or name a study (--study).\n"
 HEADER = ("stage", "jobs", "FLOPs", "hours", "memory", "disk")
 CSV_COLUMNS = (
+    "study",
     "model",
     "stage",
     "jobs",
@@ -49,7 +61,7 @@ ThroughputOf = Callable[[ModelPlan], Throughput]
 def assumed_throughput(plan: ModelPlan) -> Throughput:
     """What is taken where nothing is stated or measured."""
     on_gpu = plan.work.gpus > 0
-    return Throughput(GPU_TFLOPS if on_gpu else CORE_TFLOPS, on_gpu)
+    return Throughput(GPU_TFLOPS if on_gpu else core_tflops(plan.shape.d_model), on_gpu)
 
 
 def stated_throughput(tflops: float) -> ThroughputOf:
@@ -64,29 +76,29 @@ def plan_table(plans: Sequence[ModelPlan], throughput: ThroughputOf) -> pd.DataF
         rate = throughput(plan)
         for stage in plan.stages:
             sizes = (stage.memory_bytes, stage.disk_bytes)
-            rows.append(
-                (plan.name, stage.rule, stage.jobs, stage.flops, *rate.hours(stage), *sizes)
-            )
+            of = (plan.work.study_name, plan.name, stage.rule)
+            rows.append((*of, stage.jobs, stage.flops, *rate.hours(stage), *sizes))
     return pd.DataFrame(rows, columns=list(CSV_COLUMNS))
 
 
 def plan_text(plans: Sequence[ModelPlan], throughput: ThroughputOf) -> str:
     """The whole report; checkpoints of one model that cost the same share a table."""
     table = plan_table(plans, throughput)
-    blocks = [_block(group, throughput(group[0])) for group in _groups(plans)]
+    blocks = [_block(group, throughput(group[0])) for group in _groups(plans)] or [NOTHING]
     totals = _totals(table)
     notes = "\n".join(
-        f"- {note}" for note in (*_rates(plans, throughput), *_expected(plans), *NOTES)
+        f"- {note}" for note in (*_rates(plans, throughput), *_expected(plans), *_notes(plans))
     )
     machine = " ".join(f"{name}={value}" for name, value in totals.items())
     text = "\n".join((*blocks, _total_line(totals), "", notes, ""))
-    return f"{text}\nmodels={len(plans)} {machine}\n"
+    return f"{text}\nmodels={len({plan.name for plan in plans})} {machine}\n"
 
 
 def _groups(plans: Sequence[ModelPlan]) -> list[list[ModelPlan]]:
     groups: dict[object, list[ModelPlan]] = {}
     for plan in plans:
-        key = (plan.name.partition("@")[0], plan.shape, plan.stages)
+        base = plan.name.partition("@")[0]
+        key = (plan.work.study_name, base, plan.shape, plan.stages)
         groups.setdefault(key, []).append(plan)
     return list(groups.values())
 
@@ -108,10 +120,14 @@ def _block(group: Sequence[ModelPlan], rate: Throughput) -> str:
 def _title(group: Sequence[ModelPlan]) -> str:
     work, shape = group[0].work, group[0].shape
     name = work.name if len(group) == 1 else f"{work.name} and {len(group) - 1} more checkpoints"
+    if isinstance(work, Work):
+        read = f"numbers to {work.max_number}"
+    else:
+        name, read = f"{name}, {work.study_name}", f"{work.n_tokens} tokens at most"
     return (
         f"{name}: {shape.n_layers} layers, {shape.n_heads} heads, d_model {shape.d_model:,}, "
         f"{shape.d_mlp:,} neurons a layer, {_short(shape.n_parameters)} parameters, "
-        f"{work.dtype}, numbers to {work.max_number}"
+        f"{work.dtype}, {read}"
     )
 
 
@@ -161,6 +177,8 @@ def _expected(plans: Sequence[ModelPlan]) -> list[str]:
     notes = []
     for group in _groups(plans):
         work = group[0].work
+        if not isinstance(work, Work):
+            continue
         counts = [n_knocked_out(work, size) for size in work.sizes]
         most = max((size.n_heuristics for size in work.sizes), default=0)
         knockouts = work.study.knockouts
@@ -172,6 +190,18 @@ def _expected(plans: Sequence[ModelPlan]) -> list[str]:
             f"each costs {_short(each)}FLOP, with its random sets and all ablations."
         )
     return notes
+
+
+def _notes(plans: Sequence[ModelPlan]) -> Iterator[str]:
+    """Assumptions of all plans, of arithmetic, of the studies beside it that are planned."""
+    studies = list(dict.fromkeys(plan.work.study_name for plan in plans))
+    yield from NOTES
+    yield from ARITHMETIC_NOTES if "arithmetic" in studies else ()
+    for study in studies:
+        if study != "arithmetic":
+            yield f"{study}: {SISTER_NOTES.get(study, UNKNOWN_NOTE)}"
+    if any(study in SISTER_NOTES for study in studies):
+        yield PROMPT_NOTE
 
 
 def _short(value: int | float) -> str:

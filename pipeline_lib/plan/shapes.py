@@ -1,4 +1,7 @@
-"""Shape of a model before it is loaded: from its folder, or from the config's ``shape`` block."""
+"""Shape of a model before it is loaded: from its folder, or from the config's ``shape`` block.
+
+The largest number that the tokenizer writes as one token is asked for by arithmetic alone.
+"""
 
 import json
 from collections.abc import Iterator
@@ -15,25 +18,59 @@ from pipeline_lib.models.planted.settings import MAX_NUMBER
 LIMIT = 9_999
 
 
-def find_shape(config: Config, name: str, root: Path) -> tuple[ModelShape, int, int | None]:
-    """Shape, largest single-token number, and bytes of the weight files (None: not there yet).
+def find_shape(config: Config, name: str, root: Path) -> tuple[ModelShape, int | None]:
+    """Shape, and bytes of the weight files (None: not there yet).
 
     ``root`` is the working folder of the run. Raises ModelError when the shape is unknown, or when
     the ``shape`` block contradicts the model's config.json.
     """
     settings = config.model(name)
     if isinstance(settings, PlantedModel):
-        return model_shape(), MAX_NUMBER, _weight_bytes(root / "data" / "models" / name)
-    sizes = None if isinstance(settings, LocalModel) else settings.shape
-    folder = next(filter(Path.is_dir, _folders(settings, name, root)), None)
-    if folder is None or not (folder / "config.json").exists():
+        return model_shape(), _weight_bytes(root / "data" / "models" / name)
+    sizes, folder = _sizes(settings), _folder(settings, name, root)
+    if folder is None:
         if sizes is None:
             raise _unknown(settings, name, root)
-        return from_sizes(sizes), sizes.max_number, None
+        return from_sizes(sizes), None
     shape = read_model_shape(folder)
     if sizes is not None:
         _check_agreement(sizes, shape, name, folder)
-    return shape, _max_number(folder, sizes), _weight_bytes(folder)
+    return shape, _weight_bytes(folder)
+
+
+def find_max_number(config: Config, name: str, root: Path) -> int:
+    """Largest single-token number of a model, from its tokenizer or its ``shape`` block.
+
+    Raises TokenizerError where neither tells.
+    """
+    settings = config.model(name)
+    if isinstance(settings, PlantedModel):
+        return MAX_NUMBER
+    sizes, folder = _sizes(settings), _folder(settings, name, root)
+    file = None if folder is None else folder / "tokenizer.json"
+    if file is not None and file.exists():
+        return _largest_number(file.read_text(encoding="utf-8"), str(file))
+    if sizes is not None and sizes.max_number is not None:
+        return sizes.max_number
+    base = name.partition("@")[0]
+    raise TokenizerError(
+        "The numbers of the model's tokenizer are unknown.",
+        where=folder or f"models.{base}.shape",
+        hint="The folder must hold tokenizer.json."
+        if folder
+        else f"Set models.{base}.shape.max_number, which the arithmetic study needs.",
+    )
+
+
+def _sizes(settings: LocalModel | HubModel | PackageModel) -> ModelSizes | None:
+    """The ``shape`` block, if any."""
+    return None if isinstance(settings, LocalModel) else settings.shape
+
+
+def _folder(settings: LocalModel | HubModel | PackageModel, name: str, root: Path) -> Path | None:
+    """The folder that holds the model's config.json, if it is there."""
+    folder = next(filter(Path.is_dir, _folders(settings, name, root)), None)
+    return folder if folder is not None and (folder / "config.json").exists() else None
 
 
 def _weight_bytes(folder: Path) -> int | None:
@@ -81,19 +118,6 @@ def _check_agreement(sizes: ModelSizes, shape: ModelShape, name: str, folder: Pa
             value=told,
             hint="Correct the shape, or leave it out: the downloaded file is enough.",
         )
-
-
-def _max_number(folder: Path, sizes: ModelSizes | None) -> int:
-    file = folder / "tokenizer.json"
-    if file.exists():
-        return _largest_number(file.read_text(encoding="utf-8"), str(file))
-    if sizes is not None:
-        return sizes.max_number
-    raise TokenizerError(
-        "The numbers of the model's tokenizer are unknown.",
-        where=folder,
-        hint="The folder must hold tokenizer.json.",
-    )
 
 
 @lru_cache(maxsize=64)

@@ -43,28 +43,66 @@ class Stage:
         )
 
 
-@dataclass(frozen=True)
-class Work:
-    """All that the cost of a model's stages depends on."""
+@dataclass(frozen=True, kw_only=True)
+class ModelWork:
+    """What the cost of any study of a model depends on."""
 
+    study_name: str
     name: str
     shape: ModelShape
-    max_number: int
     dtype: str
     gpus: int
     is_fetched: bool
     weight_file_bytes: int | None
     """Weights on disk; None where they are not there yet."""
-    study: ArithmeticStudy
-    sizes: tuple[OperatorSizes, ...]
-    checkpoints: tuple[str, ...] = ()
-    """Training checkpoints that are studied beside the model."""
     n_models: int = 1
     """Sets of weights that are described: the model's, and those of its checkpoints."""
     is_planted: bool = False
     """Whether a rule of this run builds the model."""
-    engine: Engine = assumed.ENGINE
     expected: assumed.Expected = assumed.EXPECTED
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of a prompt; of the longest one where they differ."""
+        raise NotImplementedError
+
+    @property
+    def weight_bytes(self) -> int:
+        """Weights in memory."""
+        return self.shape.n_parameters * ITEM_BYTES[self.dtype]
+
+    @property
+    def disk_weight_bytes(self) -> int:
+        """Weights on disk, at two bytes each where they are not there yet."""
+        return self.weight_file_bytes or self.shape.n_parameters * assumed.WEIGHT_BYTES
+
+    def row_bytes(self, layers_kept: int = 1) -> int:
+        """Temporaries of one prompt; ``layers_kept`` layers live at once (three times L backwards).
+
+        The engine's own estimate, `interventions.batching.default_batch_size`.
+        """
+        item, shape = ITEM_BYTES[self.dtype], self.shape
+        widths = 6 * shape.d_model + 3 * shape.d_mlp + 2 * shape.n_heads * self.n_tokens
+        logits = shape.d_vocab * (item + LOGIT_BYTES)
+        return layers_kept * item * self.n_tokens * widths + logits
+
+    def batch_rows(self, n_rows: int, layers_kept: int = 1) -> int:
+        """Prompts of ``n_rows`` that the engine runs at once, within its budget of temporaries."""
+        fitting = assumed.BATCH_BYTES // self.row_bytes(layers_kept)
+        return min(n_rows, max(1, min(GPU_ROWS if self.gpus else CPU_ROWS, fitting)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work(ModelWork):
+    """All that the cost of a model's stages in the arithmetic study depends on."""
+
+    study_name: str = "arithmetic"
+    max_number: int
+    study: ArithmeticStudy
+    sizes: tuple[OperatorSizes, ...]
+    checkpoints: tuple[str, ...] = ()
+    """Training checkpoints that are studied beside the model."""
+    engine: Engine = assumed.ENGINE
 
     @property
     def n_tokens(self) -> int:
@@ -93,34 +131,9 @@ class Work:
         """FLOPs of a forward pass of one prompt."""
         return forward_flops(self.shape, self.n_tokens)
 
-    @property
-    def weight_bytes(self) -> int:
-        """Weights in memory."""
-        return self.shape.n_parameters * ITEM_BYTES[self.dtype]
-
-    @property
-    def disk_weight_bytes(self) -> int:
-        """Weights on disk, at two bytes each where they are not there yet."""
-        return self.weight_file_bytes or self.shape.n_parameters * assumed.WEIGHT_BYTES
-
-    def row_bytes(self, layers_kept: int = 1) -> int:
-        """Temporaries of one prompt; ``layers_kept`` layers live at once (three times L backwards).
-
-        The engine's own estimate, `interventions.batching.default_batch_size`.
-        """
-        item, shape = ITEM_BYTES[self.dtype], self.shape
-        widths = 6 * shape.d_model + 3 * shape.d_mlp + 2 * shape.n_heads * self.n_tokens
-        logits = shape.d_vocab * (item + LOGIT_BYTES)
-        return layers_kept * item * self.n_tokens * widths + logits
-
-    def batch_rows(self, n_rows: int, layers_kept: int = 1) -> int:
-        """Prompts of ``n_rows`` that the engine runs at once, within its budget of temporaries."""
-        fitting = assumed.BATCH_BYTES // self.row_bytes(layers_kept)
-        return min(n_rows, max(1, min(GPU_ROWS if self.gpus else CPU_ROWS, fitting)))
-
 
 def model_stage(
-    work: Work,
+    work: ModelWork,
     rule: str,
     *,
     jobs: int,
@@ -129,15 +142,18 @@ def model_stage(
     array_bytes: int,
     n_rows: int,
     layers_kept: int = 1,
+    seconds: int | float = 0.0,
 ) -> Stage:
     """Cost of a rule that loads the model and runs up to ``n_rows`` prompts in a job.
 
-    ``array_bytes`` is what the job holds beside the weights and one batch.
+    ``array_bytes`` is what the job holds beside the weights and one batch, ``seconds`` the work of
+    all jobs beside starting and matrix products.
     """
     batch = work.batch_rows(n_rows, layers_kept) * work.row_bytes(layers_kept)
     held = assumed.LIBRARY_BYTES + work.weight_bytes + batch + array_bytes
     start = assumed.START_SECONDS + work.disk_weight_bytes / assumed.LOAD_BYTES_PER_SECOND
-    return Stage(rule, jobs, flops, jobs * start, held, round(disk_bytes), work.gpus)
+    total = jobs * start + seconds
+    return Stage(rule, jobs, flops, total, held, round(disk_bytes), work.gpus)
 
 
 def table_stage(

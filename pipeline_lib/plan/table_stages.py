@@ -10,21 +10,21 @@ from pipeline_lib.figures.catalog import (
 from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan.rival_stages import plotted_bytes
 from pipeline_lib.plan.sizes import OperatorSizes
-from pipeline_lib.plan.stages import Stage, Work, table_stage
+from pipeline_lib.plan.stages import ModelWork, Stage, Work, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
 
 SCORE_BLOCK = 64  # neurons whose maps are held at once
 MANIFEST_BYTES = 900
 
 
-def fetch_model(work: Work) -> Stage:
+def fetch_model(work: ModelWork) -> Stage:
     """Download of the weights of a hub model and of its checkpoints."""
     n_bytes = work.n_models * work.disk_weight_bytes
     seconds = n_bytes / assumed.DOWNLOAD_BYTES_PER_SECOND
     return table_stage("fetch_model", jobs=work.n_models, disk_bytes=n_bytes, seconds=seconds)
 
 
-def describe_model(work: Work) -> Stage:
+def describe_model(work: ModelWork) -> Stage:
     """Checksums of the weights, also of the checkpoints, read once."""
     n = work.n_models
     seconds = n * work.disk_weight_bytes / assumed.LOAD_BYTES_PER_SECOND

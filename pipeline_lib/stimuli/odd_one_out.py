@@ -20,6 +20,13 @@ Kind = Literal["example", "profession", "super_class", "ambiguous", "undefined"]
 TASKS: tuple[Task, ...] = ("odd_one_out", "odd_one_out_shots", "common_attribute", "one_name")
 CONTROLS: tuple[Kind, ...] = ("ambiguous", "undefined")
 """Pairs whose superset is ambiguous (all are of one class) or undefined (no two are)."""
+KINDS: dict[Task, tuple[Kind, ...]] = {
+    "odd_one_out": ("profession", "super_class", *CONTROLS),
+    "odd_one_out_shots": ("profession",),
+    "common_attribute": ("profession", *CONTROLS),
+    "one_name": ("profession", "ambiguous"),
+}
+"""Kinds of pairs of each task."""
 COLUMNS = [
     "task", "kind", "class", "super_class", "other_class", "clean", "corrupt", "swapped",
     "replacement", "kept", "answer", "corrupt_answer", "wrong", "slot", "fame_gap",

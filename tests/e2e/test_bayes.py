@@ -10,10 +10,20 @@ import pytest
 
 from pipeline_lib import store
 from pipeline_lib.figures.sisters import SISTERS
+from pipeline_lib.plan import Expected
 from tests.conftest import BAYES_CONFIGS
+from tests.e2e.sister_plans import PlannedRun
 from tests.project import said, snakemake
 
 STUDY = SISTERS["bayes"]
+
+
+FILES = {
+    "bayes_answers": ["answers.csv", "scores.csv", "lens*.csv"],
+    "bayes_probe": ["probe*"],
+    "bayes_heads": ["pairs.csv", "heads*.csv", "costs.csv"],
+    "bayes_steering": ["edits.csv", "slopes.csv"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +91,22 @@ def test_outcomes_that_cannot_be_read_are_one_clear_error(project, tmp_path):
     result = snakemake(copied, "data/bayes/words/heads.csv", configs=configs)
     assert result.returncode != 0
     assert "no variant of an answer as one token" in said(result)
+
+
+@pytest.fixture(scope="module")
+def planned_run(project, data):
+    swept = int((pd.read_csv(data / "pairs.csv")["status"] == "swept").sum())
+    told = Expected(passing_pairs=swept)
+    return PlannedRun(project, "bayes", "words", BAYES_CONFIGS, FILES, told)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}

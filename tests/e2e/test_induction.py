@@ -7,6 +7,7 @@ import yaml
 from pipeline_lib import store
 from pipeline_lib.figures.sisters import SISTERS
 from tests.attention_only_models import SIZE, save_attention_only_model
+from tests.e2e.sister_plans import PlannedRun
 from tests.project import copy_project, planned, said, snakemake
 
 HEADS = SIZE.n_layers * SIZE.n_heads
@@ -18,6 +19,13 @@ AFTER_ABLATION = {
     "induction_published", *PAGES,
 }  # fmt: skip
 SCORED = {"induction_heads", "induction_attention", "induction_scores", "induction_baseline"}
+
+
+FILES = {
+    "order_drift": ["orders.csv", "drift.csv"],
+    "induction_heads": ["scores.csv", "recall.csv", "patterns.h5"],
+    "ablate_orders": ["ablation.csv", "joint.csv", "agreement.csv", "published.csv", "cost.json"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +131,20 @@ def test_without_a_network_everything_else_still_runs(project, figures, monkeypa
     assert "nowhere==1.0" in said(result)
     assert "The same command continues with what is left" in said(result)
     assert (figures / "scores.png").exists()
+
+
+@pytest.fixture(scope="module")
+def planned_run(project):
+    return PlannedRun(project, "induction", "words", CONFIGS, FILES)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}

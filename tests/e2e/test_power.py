@@ -11,6 +11,7 @@ import pytest
 from pipeline_lib.artifacts.power import read_power_sweep
 from pipeline_lib.figures.sisters import SISTERS
 from pipeline_lib.stimuli.power import read_pairs
+from tests.e2e.sister_plans import PlannedRun
 from tests.power_stand_in import N_HEADS, N_LAYERS, save_power_stand_in
 from tests.project import copy_project, planned, said, snakemake
 
@@ -22,6 +23,12 @@ ASKED = {"power_pairs"}
 SWEPT = {"power_sweep", "power_pair", "power_regions", "write_power_findings"}
 DRAWN = {"power_baselines", "power_told_apart", "power_pair", "power_regions"}
 EVERYTHING = ASKED | SWEPT | DRAWN
+
+
+FILES = {
+    "power_pairs": ["*.csv", "summary.json"],
+    "power_sweep": ["sweeps/*"],
+}
 
 
 def configure(project: Path, **power) -> tuple[str, ...]:
@@ -132,3 +139,21 @@ def test_answers_that_are_no_single_token_stop_the_study(project):
     assert result.returncode != 0
     assert "no variant of an answer as one token" in said(result)
     assert "FALSE: ' not at all'" in said(result)
+
+
+@pytest.fixture(scope="module")
+def planned_run(finished):
+    configure(finished, pairs="pairs.tsv")
+    return PlannedRun(finished, "power", "words", (CONFIG,), FILES)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pipeline_lib.__main__ import main
+from pipeline_lib.config import SISTERS
 from pipeline_lib.plan import assumed_throughput, make_plan, plan_text
 from pipeline_lib.plan.calibrate import measured_throughput
 from tests.project import ROOT
@@ -88,9 +89,41 @@ def test_wrong_options_are_told(said, arguments, told):
 
 def test_the_shapes_of_the_shipped_models_are_enough(said):
     for file in (ROOT / "config" / "models").glob("*.yaml"):
-        text = said("--configfile", file)
-        assert text.startswith(f"{file.stem}: ")
-        assert " GPU " in text
+        studied = {"arithmetic", *SISTERS} & set(yaml.safe_load(file.read_text()))
+        text = said("--configfile", file, "--study", *sorted(studied))
+        assert text.startswith(file.stem)
+        assert " GPU " in text or "arithmetic" not in studied
+        assert len(studied) == text.count("stage  ")
+
+
+def test_named_studies_are_planned_alone(said, tmp_path):
+    text = said("--study", "induction", "bayes", "--csv", tmp_path / "plan.csv")
+    table = pd.read_csv(tmp_path / "plan.csv")
+    assert list(dict.fromkeys(table["study"])) == ["induction", "bayes"]
+    assert set(table["model"]) == {"tiny-induction", "smollm2-135m"}
+    assert last_line(text)["models"] == "2"
+    assert "tiny-induction, induction: 2 layers" in text
+    assert "- induction: the strongest heads" in text
+    assert "- power:" not in text
+
+
+def test_all_studies_are_planned_with_their_config(said):
+    text = said("--configfile", "config/studies.yaml")
+    for name in SISTERS:
+        assert f", {name}: " in text
+    assert text.startswith("tiny-arith: ")
+
+
+def test_plans_of_all_studies_load_no_torch():
+    code = (
+        "import sys; from pipeline_lib.__main__ import main; "
+        "main(['plan', '--configfile', 'config/studies.yaml']); "
+        "print([m for m in ('torch', 'transformers', 'snakemake') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_checkpoints_share_a_table(config):

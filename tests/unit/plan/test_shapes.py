@@ -10,7 +10,7 @@ from pipeline_lib.models import NumberTokens, load_tokenizer, read_model_shape
 from pipeline_lib.models.planted.folder import write_planted_model
 from pipeline_lib.models.planted.settings import PlantedSettings
 from pipeline_lib.plan import make_plan
-from pipeline_lib.plan.shapes import find_shape
+from pipeline_lib.plan.shapes import find_max_number, find_shape
 from tests.project import ROOT
 from tests.unit.plan.conftest import HUB, SHAPE
 
@@ -21,7 +21,8 @@ WEIGHTS = "model.safetensors"
 
 
 def test_a_local_model_is_read_from_its_folder(config):
-    shape, max_number, weights = find_shape(config(), "tiny-arith@step65", ROOT)
+    shape, weights = find_shape(config(), "tiny-arith@step65", ROOT)
+    max_number = find_max_number(config(), "tiny-arith@step65", ROOT)
     assert shape == read_model_shape(TINY)
     assert max_number == NumberTokens.measure(load_tokenizer(TINY)).max_number
     file = ROOT / "data" / "models" / "tiny-arith@step65" / "model.safetensors"
@@ -31,7 +32,8 @@ def test_a_local_model_is_read_from_its_folder(config):
 def test_a_hub_model_needs_no_network_with_a_shape(config, tmp_path):
     checked = config({"models": {"some": {**HUB, "checkpoints": ["v0"]}}}, STUDY)
     for name in ("some", "some@v0"):
-        shape, max_number, weights = find_shape(checked, name, tmp_path)
+        shape, weights = find_shape(checked, name, tmp_path)
+        max_number = find_max_number(checked, name, tmp_path)
         assert (shape.n_layers, shape.d_mlp, max_number, weights) == (6, 512, 999, None)
 
 
@@ -56,8 +58,8 @@ def test_a_downloaded_model_must_agree_with_its_shape(config, tmp_path):
     tiny = read_model_shape(TINY)
     sizes = {key: getattr(tiny, key) for key in SHAPE if key != "max_number"}
     checked = config({"models": {"some": {**HUB, "shape": sizes | {"max_number": 10}}}}, STUDY)
-    shape, max_number, weights = find_shape(checked, "some", tmp_path)
-    assert (shape, max_number) == (tiny, 999)
+    shape, weights = find_shape(checked, "some", tmp_path)
+    assert (shape, find_max_number(checked, "some", tmp_path)) == (tiny, 999)
     assert weights > 10**6
 
 
@@ -67,7 +69,7 @@ def test_a_damaged_tokenizer_is_named(config, tmp_path, text):
     shutil.copytree(TINY, folder)
     (folder / "tokenizer.json").write_text(text)
     with pytest.raises(TokenizerError, match=r"tokenizer\.json"):
-        find_shape(config(), "tiny-arith", tmp_path)
+        find_max_number(config(), "tiny-arith", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +95,12 @@ def test_a_shape_block_must_be_whole(config):
 
 def test_a_planted_model_is_known_before_it_is_built(config, tmp_path):
     checked = config({"models": {"planted": {"source": "planted"}}}, PLANTED)
-    shape, max_number, weights = find_shape(checked, "planted", tmp_path)
+    shape, weights = find_shape(checked, "planted", tmp_path)
+    max_number = find_max_number(checked, "planted", tmp_path)
     assert (shape.n_layers, max_number, weights) == (3, 149, None)
     folder = tmp_path / "data" / "models" / "planted"
     write_planted_model(PlantedSettings(), folder)
-    assert find_shape(checked, "planted", tmp_path)[2] == (folder / WEIGHTS).stat().st_size
+    assert find_shape(checked, "planted", tmp_path)[1] == (folder / WEIGHTS).stat().st_size
     assert read_model_shape(folder) == shape
     assert NumberTokens.measure(load_tokenizer(folder)).max_number == max_number
 
