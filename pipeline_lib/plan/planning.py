@@ -25,7 +25,7 @@ from pipeline_lib.plan.flops import Engine
 from pipeline_lib.plan.shapes import find_max_number, find_shape
 from pipeline_lib.plan.sister_planning import describe_sister, sister_stages
 from pipeline_lib.plan.sizes import operator_sizes
-from pipeline_lib.plan.stages import ModelWork, Stage, Work
+from pipeline_lib.plan.stages import ITEM_BYTES, ModelWork, Stage, Work
 
 MODEL_STAGES = (
     table_stages.fetch_model,
@@ -138,6 +138,8 @@ def describe_model(
     """What the cost of any study of a model depends on."""
     shape, weight_file_bytes = find_shape(config, name, root)
     model = config.model(name)
+    if model.source == "package" and weight_file_bytes is None:
+        weight_file_bytes = ITEM_BYTES["float32"] * shape.n_parameters  # as it is converted
     return ModelWork(
         study_name=study,
         name=name,

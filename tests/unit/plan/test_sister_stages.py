@@ -389,3 +389,12 @@ def test_a_study_whose_stages_are_unknown_says_so(config, tmp_path, monkeypatch)
 def test_wide_models_are_taken_to_be_faster():
     assert assumed.core_tflops(64) == assumed.CORE_TFLOPS
     assert assumed.core_tflops(576) == assumed.WIDE_CORE_TFLOPS
+
+
+def test_a_model_of_a_package_is_stored_as_it_is_converted(config, tmp_path):
+    """Its quantised weights become four bytes each, whatever type they are loaded as."""
+    package = {"source": "package", "name": "some", "version": "1.0", "file": "a.gguf"}
+    model = {**package, "sha256": "0" * 64, "shape": SHAPE, "dtype": "bfloat16"}
+    checked = config({"models": {"some": model}}, OFF, {"bayes": ON["bayes"]})
+    (plan,) = make_plan(checked, tmp_path)
+    assert by_rule(plan)["fetch_model"].disk_bytes == 4 * plan.shape.n_parameters
