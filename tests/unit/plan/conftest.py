@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline_lib.config import Config, load_config, merge, read_yaml
-from pipeline_lib.plan import ModelPlan, make_plan
+from pipeline_lib.plan import ModelPlan, Stage, make_plan
 from tests.project import ROOT
 
 SHAPE = {
@@ -46,3 +46,8 @@ def plan(config, tmp_path: Path) -> Callable[..., ModelPlan]:
         return make_plan(config(hub, *texts), tmp_path, **options)[0]
 
     return make
+
+
+def by_rule(plan: ModelPlan) -> dict[str, Stage]:
+    """The stages of a plan by their rules."""
+    return {stage.rule: stage for stage in plan.stages}

@@ -20,6 +20,7 @@ from pipeline_lib.plan.assumptions import (
     SURROGATE_SECONDS,
 )
 from pipeline_lib.stimuli.arithmetic import valid_prompts
+from tests.unit.plan.conftest import by_rule
 
 STUDY = """
 arithmetic:
@@ -33,10 +34,6 @@ arithmetic:
 VALID = 20 * 21 // 2  # operands 0 to 19, a >= b
 EVERY_NEURON = "arithmetic: {neurons: {per_layer: 500}}"
 MORE_SURROGATES = "arithmetic: {heuristics: {calibration: {surrogates: 40}}}"
-
-
-def by_rule(plan):
-    return {stage.rule: stage for stage in plan.stages}
 
 
 def test_prompts_run_in_the_model_and_in_its_twin(plan):

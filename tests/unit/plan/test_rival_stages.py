@@ -1,6 +1,7 @@
 """Costs of the rivals of a small model, by hand."""
 
 from pipeline_lib.plan import flops
+from tests.unit.plan.conftest import by_rule
 
 STUDY = """
 arithmetic:
@@ -11,10 +12,6 @@ arithmetic:
   neurons: {per_layer: 7, first_heuristics_layer: 4}
   rivals: {prompts: 100, n_modes: 2, prompts_per_number: 3, pairs: 5}
 """
-
-
-def by_rule(plan):
-    return {stage.rule: stage for stage in plan.stages}
 
 
 def test_numbers_are_run_and_pairs_are_patched(plan):

@@ -32,6 +32,7 @@ from pipeline_lib.plan.circuit_stages import n_nodes
 from pipeline_lib.plan.model_stages import MAP_CHUNK, N_DONORS, NORM_PROMPTS
 from pipeline_lib.plan.stages import CPU_ROWS, GPU_ROWS, Work
 from tests.project import ROOT
+from tests.unit.plan.conftest import by_rule
 
 STUDY = """
 arithmetic:
@@ -47,10 +48,6 @@ arithmetic:
   faithfulness: {prompts: 6, seeds: [1, 2], max_heads: 3, sizes: 2}
 """
 VALID = 20 * 21 // 2  # operands 0 to 19, a >= b
-
-
-def by_rule(plan):
-    return {stage.rule: stage for stage in plan.stages}
 
 
 def test_jobs_are_one_per_operator_and_seed(plan):
