@@ -93,6 +93,23 @@ def test_the_cost_is_said(data, figures):
     assert f"{cost['patches']:,} ablated prompts" in (figures / "findings.md").read_text()
 
 
+@pytest.fixture(scope="module")
+def planned_run(project):
+    return PlannedRun(project, "induction", "words", CONFIGS, FILES)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}
+
+
 @pytest.mark.parametrize(
     ("change", "stale"),
     [
@@ -115,20 +132,3 @@ def test_symbols_that_are_no_tokens_end_the_run_with_one_clear_error(project):
     assert result.returncode != 0
     assert "Symbols are not single tokens after a space" in said(result)
     assert "'XX': 0 tokens" in said(result)
-
-
-@pytest.fixture(scope="module")
-def planned_run(project):
-    return PlannedRun(project, "induction", "words", CONFIGS, FILES)
-
-
-def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
-    assert planned_run.jobs == planned_run.jobs_of_the_dag()
-
-
-def test_planned_disk_is_within_a_fifth(planned_run):
-    assert planned_run.wrong_disk() == {}
-
-
-def test_planned_flops_are_near_those_that_torch_counts(planned_run):
-    assert planned_run.wrong_flops() == {}
