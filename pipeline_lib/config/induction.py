@@ -38,6 +38,8 @@ class InductionStudy(StudySection):
     """Random tokens of a sequence, which come twice."""
     random_sets: Annotated[int, Field(ge=2, le=1_000)] = 40
     """Random sets of k heads beside the k strongest, for every k."""
+    set_sizes: Annotated[int, Field(ge=4, le=10_000)] = 64
+    """Values of k at most: 0 to all heads, ever wider apart where heads are more."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """A pair of symbols is studied once."""

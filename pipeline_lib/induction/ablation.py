@@ -164,9 +164,9 @@ def set_of(model: LanguageModel, heads: Sequence[tuple[int, int]]) -> Bool[Tenso
 
 
 def joint_ablation(
-    subjects: Sequence[Subject], sweep: pd.DataFrame, n_random: int, seed: int
+    subjects: Sequence[Subject], sweep: pd.DataFrame, sizes: Sequence[int], n_random: int, seed: int
 ) -> pd.DataFrame:
-    """Drift and error without the top k heads, k = 0 to all, and without k random ones.
+    """Drift and error without the top k heads, and without k random ones, for each size k.
 
     Heads are ranked on the first pair of symbols (`ranking`). ``chosen``: "top" is the first pair,
     exact, "top_others" the mean over the other pairs with its bootstrap interval, "random" the mean
@@ -177,69 +177,74 @@ def joint_ablation(
     tables = []
     for kind in KINDS:
         ranked = ranking(sweep, kind)
-        top = top_sets(model, ranked)
+        top = top_sets(model, ranked, sizes)
         found = _table([subject.measured(top, kind) for subject in subjects])
         rng = generator(seed, "ablate_orders", "intervals", kind)
-        drawn = random_sets(model, n_random, seed, kind)
+        drawn = random_sets(model, sizes, n_random, seed, kind)
         chance = subjects[0].measured(drawn.flatten(0, 1), kind)
         for measure in (*MEASURES, "p_x"):
-            sets = chance[measure].reshape(len(ranked) + 1, n_random)
-            tables += [
-                _exact(found[measure][0], ranked).assign(kind=kind, measure=measure),
-                _others(found[measure][1:], rng).assign(kind=kind, measure=measure),
-                _random(sets).assign(kind=kind, measure=measure),
+            sets = chance[measure].reshape(len(sizes), n_random)
+            parts = [
+                _exact(found[measure][0], sizes, ranked),
+                _others(found[measure][1:], sizes, rng),
+                _random(sets, sizes),
             ]
+            tables += [part.assign(kind=kind, measure=measure) for part in parts]
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True)[JOINT_COLUMNS]
 
 
 def top_sets(
-    model: LanguageModel, ranked: Sequence[tuple[int, int]]
+    model: LanguageModel, ranked: Sequence[tuple[int, int]], sizes: Sequence[int]
 ) -> Bool[Tensor, "k layer head"]:
-    """The first k heads, k = 0 to all."""
-    return torch.stack([set_of(model, ranked[:k]) for k in range(len(ranked) + 1)])
+    """The first k heads, for each size k."""
+    return torch.stack([set_of(model, ranked[:k]) for k in sizes])
 
 
 def random_sets(
-    model: LanguageModel, n_random: int, seed: int, kind: Kind
+    model: LanguageModel, sizes: Sequence[int], n_random: int, seed: int, kind: Kind
 ) -> Bool[Tensor, "k draw layer head"]:
-    """``n_random`` sets of k heads for k = 0 to all of them."""
+    """``n_random`` sets of k heads for each size k."""
     n = model.n_layers * model.n_heads
     rng = generator(seed, "ablate_orders", "random", kind)
-    order = rng.permuted(np.tile(np.arange(n), (n + 1, n_random, 1)), axis=-1)
-    chosen = order < np.arange(n + 1)[:, None, None]
-    return torch.from_numpy(chosen).reshape(n + 1, n_random, model.n_layers, model.n_heads)
+    order = rng.permuted(np.tile(np.arange(n), (len(sizes), n_random, 1)), axis=-1)
+    chosen = order < np.array(sizes)[:, None, None]
+    return torch.from_numpy(chosen).reshape(len(sizes), n_random, model.n_layers, model.n_heads)
 
 
-def _exact(values: Float[np.ndarray, " k"], ranked: Sequence[tuple[int, int]]) -> pd.DataFrame:
-    heads = [" ".join(f"L{layer}H{head}" for layer, head in ranked[:k]) for k in range(len(values))]
+def _exact(
+    values: Float[np.ndarray, " k"], sizes: Sequence[int], ranked: Sequence[tuple[int, int]]
+) -> pd.DataFrame:
+    heads = [" ".join(f"L{layer}H{head}" for layer, head in ranked[:k]) for k in sizes]
     return pd.DataFrame(
         {
-            "chosen": "top", "k": range(len(values)), "heads": heads, "value": values,
+            "chosen": "top", "k": sizes, "heads": heads, "value": values,
             "low": np.nan, "high": np.nan, "n": 1, "what": "first pair of symbols",
         }
     )  # fmt: skip
 
 
-def _others(values: Float[np.ndarray, "pair k"], rng: np.random.Generator) -> pd.DataFrame:
+def _others(
+    values: Float[np.ndarray, "pair k"], sizes: Sequence[int], rng: np.random.Generator
+) -> pd.DataFrame:
     """Mean over other pairs of symbols; nothing without any."""
     if not len(values):
         return pd.DataFrame()
     low, high = bootstrap_mean_interval(values, rng)
     return pd.DataFrame(
         {
-            "chosen": "top_others", "k": range(values.shape[1]), "heads": "",
+            "chosen": "top_others", "k": sizes, "heads": "",
             "value": values.mean(0), "low": low, "high": high, "n": len(values),
             "what": "other pairs of symbols, interval of their mean",
         }
     )  # fmt: skip
 
 
-def _random(values: Float[np.ndarray, "k draw"]) -> pd.DataFrame:
+def _random(values: Float[np.ndarray, "k draw"], sizes: Sequence[int]) -> pd.DataFrame:
     low, high = np.quantile(values, [0.025, 0.975], axis=1)
     return pd.DataFrame(
         {
-            "chosen": "random", "k": range(len(values)), "heads": "", "value": values.mean(1),
+            "chosen": "random", "k": sizes, "heads": "", "value": values.mean(1),
             "low": low, "high": high, "n": values.shape[1],
             "what": "random sets, middle 95 % of them",
         }

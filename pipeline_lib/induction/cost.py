@@ -19,7 +19,7 @@ from pipeline_lib.induction.kinds import KINDS
 
 
 def ablation_cost(
-    subjects: Sequence[Subject], sweep: pd.DataFrame, n_random: int, seed: int
+    subjects: Sequence[Subject], sweep: pd.DataFrame, sizes: Sequence[int], n_random: int, seed: int
 ) -> dict[str, int | float]:
     """Token-layers (one position through one layer) of the ablations, named as in `sweep_cost`.
 
@@ -32,9 +32,9 @@ def ablation_cost(
         n_entries = subject.prompts.tokens.numel()
         sets = [no_head(model)]
         for kind in KINDS:
-            sets += [every_head(model), top_sets(model, ranking(sweep, kind))]
+            sets += [every_head(model), top_sets(model, ranking(sweep, kind), sizes)]
             if place == 0:
-                sets.append(random_sets(model, n_random, seed, kind).flatten(0, 1))
+                sets.append(random_sets(model, sizes, n_random, seed, kind).flatten(0, 1))
         masks = torch.cat(sets)
         engine += n_entries * (layers_run(masks) + len(sets) * model.n_layers)
         loop += n_entries * len(masks) * model.n_layers

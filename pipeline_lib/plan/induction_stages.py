@@ -1,11 +1,13 @@
 """Cost of the study induction: orders of two symbols, attention of heads, heads ablated.
 
-n = L H heads; T tokens of an order of three and three; S random sets of k heads, k = 0 to n.
+n = L H heads; T tokens of an order of three and three; S random sets of k heads for each k.
 """
 
+from collections.abc import Sequence
 from math import ceil, comb
 
 from pipeline_lib.config.induction import InductionStudy
+from pipeline_lib.induction.sizes import set_sizes
 from pipeline_lib.plan import flops, sister_work
 from pipeline_lib.plan.prompt_layout import count_tokens
 from pipeline_lib.plan.sister_work import SisterWork, engine_bytes, interval_seconds
@@ -121,17 +123,18 @@ def ablate_orders(work: Work) -> Stage:
     single = shape.n_heads * sum(
         flops.ablation_flops(shape, n_tokens, layer) for layer in range(shape.n_layers)
     )
-    nested = nested_flops(work, n_tokens)
+    sizes = set_sizes(n, settings.set_sizes)
+    nested = nested_flops(work, n_tokens, sizes)
     at_once = max(1, ROWS // n_orders)
-    calls = ceil(n / at_once) + ceil((n + 1) / at_once)
-    random_calls = ceil((n + 1) * settings.random_sets / at_once)
+    calls = ceil(n / at_once) + ceil(len(sizes) / at_once)
+    random_calls = ceil(len(sizes) * settings.random_sets / at_once)
     whole = n_pairs * (2 + KINDS * calls) + KINDS * random_calls
     rows = n_pairs * (single + nested) + settings.random_sets * nested
     listed = KINDS * (N_MEASURES + 1)
-    names = len(f"L{shape.n_layers - 1}H{shape.n_heads - 1} ") * n * (n + 1) // 2
+    names = len(f"L{shape.n_layers - 1}H{shape.n_heads - 1} ") * sum(sizes)
     tables = KINDS * N_MEASURES * n * ABLATION_BYTES
-    tables += listed * ((2 + (n_pairs > 1)) * (n + 1) * JOINT_BYTES + names)
-    drawn = (n + 1) * settings.random_sets * n
+    tables += listed * ((2 + (n_pairs > 1)) * len(sizes) * JOINT_BYTES + names)
+    drawn = len(sizes) * settings.random_sets * n
     work = work.reading(n_tokens)
     return model_stage(
         work,
@@ -145,14 +148,17 @@ def ablate_orders(work: Work) -> Stage:
     )
 
 
-def nested_flops(work: Work, n_tokens: int) -> float:
-    """One prompt without k of the heads, k = 0 to n together, the k drawn at random.
+def nested_flops(work: Work, n_tokens: int, sizes: Sequence[int]) -> float:
+    """One prompt without k of the heads, all sizes k together, the k drawn at random.
 
-    Of the n + 1 sets, (n + 1) / (l H + 1) are expected to have no head below layer l.
+    A set of k has no head below layer l with the probability C(n - l H, k) / C(n, k).
     """
     shape = work.shape
-    heads = shape.n_layers * shape.n_heads
-    above = [(heads + 1) / (layer * shape.n_heads + 1) for layer in range(shape.n_layers + 1)]
+    n = shape.n_layers * shape.n_heads
+    above = [
+        sum(comb(n - layer * shape.n_heads, k) / comb(n, k) for k in sizes)
+        for layer in range(shape.n_layers + 1)
+    ]
     return sum(
         (above[layer] - above[layer + 1]) * flops.ablation_flops(shape, n_tokens, layer)
         for layer in range(shape.n_layers)
@@ -165,7 +171,8 @@ def figures(work: Work) -> Stage:
     heads = work.shape.n_layers * work.shape.n_heads
     cells = heads * (N_NAMED * order**2 + SHOWN_SEQUENCES * length**2) / 2
     tables = heads * (KINDS * N_MEASURES * (2 * ABLATION_BYTES) + N_SCORES * SCORE_BYTES)
-    tables += KINDS * (N_MEASURES + 1) * 3 * heads * JOINT_BYTES
+    sizes = set_sizes(heads, work.settings.set_sizes)
+    tables += KINDS * (N_MEASURES + 1) * 3 * len(sizes) * JOINT_BYTES
     return sister_work.figures(work, cells * (CELL_BYTES + CELL_DEFLATED) + tables)
 
 

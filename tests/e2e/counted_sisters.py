@@ -17,6 +17,7 @@ from pipeline_lib.induction.ablation import joint_ablation, open_subjects
 from pipeline_lib.induction.ablation import sweep_heads as ablated
 from pipeline_lib.induction.baseline import measure_orders
 from pipeline_lib.induction.heads import draw_sequences, measure_heads, write_patterns
+from pipeline_lib.induction.sizes import set_sizes
 from pipeline_lib.models.loading import LanguageModel
 from pipeline_lib.odd_one_out.baselines import GridSettings, measure_baselines
 from pipeline_lib.odd_one_out.critical import Critical
@@ -82,7 +83,9 @@ def induction(config: Config, model: LanguageModel, data: Path) -> Found:
 
     def ablate() -> None:
         subjects = open_subjects(model, pairs, **bos)
-        joint_ablation(subjects, ablated(subjects, 0.0, study.seed), study.random_sets, study.seed)
+        sizes = set_sizes(model.n_layers * model.n_heads, study.set_sizes)
+        sweep = ablated(subjects, 0.0, study.seed)
+        joint_ablation(subjects, sweep, sizes, study.random_sets, study.seed)
 
     return {
         "order_drift": counted(measure_orders, model, orders, pairs, **bos, seed=study.seed),

@@ -84,15 +84,6 @@ def test_the_steered_layer_is_the_probes_best(data):
         assert artifact.read("directions").shape == (2, 32)
 
 
-def test_outcomes_that_cannot_be_read_are_one_clear_error(project, tmp_path):
-    copied = Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
-    (copied / "wrong.yaml").write_text('bayes: {outcomes: ["Quick", "Y"]}')
-    configs = (*BAYES_CONFIGS, "wrong.yaml")
-    result = snakemake(copied, "data/bayes/words/heads.csv", configs=configs)
-    assert result.returncode != 0
-    assert "no variant of an answer as one token" in said(result)
-
-
 @pytest.fixture(scope="module")
 def planned_run(project, data):
     swept = int((pd.read_csv(data / "pairs.csv")["status"] == "swept").sum())
@@ -110,3 +101,12 @@ def test_planned_disk_is_within_a_fifth(planned_run):
 
 def test_planned_flops_are_near_those_that_torch_counts(planned_run):
     assert planned_run.wrong_flops() == {}
+
+
+def test_outcomes_that_cannot_be_read_are_one_clear_error(project, tmp_path):
+    copied = Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
+    (copied / "wrong.yaml").write_text('bayes: {outcomes: ["Quick", "Y"]}')
+    configs = (*BAYES_CONFIGS, "wrong.yaml")
+    result = snakemake(copied, "data/bayes/words/heads.csv", configs=configs)
+    assert result.returncode != 0
+    assert "no variant of an answer as one token" in said(result)

@@ -93,6 +93,23 @@ def test_the_cost_is_said(data, figures):
     assert f"{cost['patches']:,} ablated prompts" in (figures / "findings.md").read_text()
 
 
+@pytest.fixture(scope="module")
+def planned_run(project):
+    return PlannedRun(project, "induction", "words", CONFIGS, FILES)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}
+
+
 @pytest.mark.parametrize(
     ("change", "stale"),
     [
@@ -131,20 +148,3 @@ def test_without_a_network_everything_else_still_runs(project, figures, monkeypa
     assert "nowhere==1.0" in said(result)
     assert "The same command continues with what is left" in said(result)
     assert (figures / "scores.png").exists()
-
-
-@pytest.fixture(scope="module")
-def planned_run(project):
-    return PlannedRun(project, "induction", "words", CONFIGS, FILES)
-
-
-def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
-    assert planned_run.jobs == planned_run.jobs_of_the_dag()
-
-
-def test_planned_disk_is_within_a_fifth(planned_run):
-    assert planned_run.wrong_disk() == {}
-
-
-def test_planned_flops_are_near_those_that_torch_counts(planned_run):
-    assert planned_run.wrong_flops() == {}

@@ -65,6 +65,25 @@ def test_the_answer_reaches_the_query_by_the_last_layer(run):
     assert len(critical["layers"]) == 1
 
 
+@pytest.fixture(scope="module")
+def planned_run(run):
+    choice = store.read_json(run / "data/odd_one_out/odd/baselines/choice.json")
+    told = Expected(passing_pairs=choice["passing"], swept_task=choice["task"])
+    return PlannedRun(run, "odd_one_out", "odd", CONFIGS, FILES, told)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}
+
+
 @pytest.mark.parametrize(
     ("change", "stale"),
     [
@@ -107,22 +126,3 @@ def test_a_tokenizers_colliding_names_stop_the_run_before_any_sweep(run, tmp_pat
     result = snakemake(run, target, configs=(*CONFIGS, str(tmp_path / "change.yaml")))
     assert result.returncode != 0
     assert "first tokens collide: Isaac Newton and Isaac Asimov" in said(result)
-
-
-@pytest.fixture(scope="module")
-def planned_run(run):
-    choice = store.read_json(run / "data/odd_one_out/odd/baselines/choice.json")
-    told = Expected(passing_pairs=choice["passing"], swept_task=choice["task"])
-    return PlannedRun(run, "odd_one_out", "odd", CONFIGS, FILES, told)
-
-
-def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
-    assert planned_run.jobs == planned_run.jobs_of_the_dag()
-
-
-def test_planned_disk_is_within_a_fifth(planned_run):
-    assert planned_run.wrong_disk() == {}
-
-
-def test_planned_flops_are_near_those_that_torch_counts(planned_run):
-    assert planned_run.wrong_flops() == {}

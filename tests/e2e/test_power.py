@@ -64,6 +64,24 @@ def finished(tmp_path_factory) -> Path:
     return project
 
 
+@pytest.fixture(scope="module")
+def planned_run(finished):
+    configure(finished, pairs="pairs.tsv")
+    return PlannedRun(finished, "power", "words", (CONFIG,), FILES)
+
+
+def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
+    assert planned_run.jobs == planned_run.jobs_of_the_dag()
+
+
+def test_planned_disk_is_within_a_fifth(planned_run):
+    assert planned_run.wrong_disk() == {}
+
+
+def test_planned_flops_are_near_those_that_torch_counts(planned_run):
+    assert planned_run.wrong_flops() == {}
+
+
 @pytest.fixture
 def project(finished, tmp_path) -> Path:
     """A copy that a test may change."""
@@ -139,21 +157,3 @@ def test_answers_that_are_no_single_token_stop_the_study(project):
     assert result.returncode != 0
     assert "no variant of an answer as one token" in said(result)
     assert "FALSE: ' not at all'" in said(result)
-
-
-@pytest.fixture(scope="module")
-def planned_run(finished):
-    configure(finished, pairs="pairs.tsv")
-    return PlannedRun(finished, "power", "words", (CONFIG,), FILES)
-
-
-def test_jobs_of_the_plan_are_those_of_the_dag(planned_run):
-    assert planned_run.jobs == planned_run.jobs_of_the_dag()
-
-
-def test_planned_disk_is_within_a_fifth(planned_run):
-    assert planned_run.wrong_disk() == {}
-
-
-def test_planned_flops_are_near_those_that_torch_counts(planned_run):
-    assert planned_run.wrong_flops() == {}

@@ -110,6 +110,7 @@ rule ablate_orders:
             "other_symbols",
             "prepend_bos",
             "random_sets",
+            "set_sizes",
             "seed",
         ),
         code=get_code("ablate_orders"),

@@ -6,6 +6,7 @@ from pipeline_lib.induction.agreement import agreement
 from pipeline_lib.induction.baseline import noise_floor_in
 from pipeline_lib.induction.cost import ablation_cost
 from pipeline_lib.induction.expected import check_published
+from pipeline_lib.induction.sizes import set_sizes
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.published.induction import published_numbers
@@ -19,12 +20,13 @@ with job(snakemake.log[0]):
     subjects = open_subjects(model, pairs, prepend_bos=settings["prepend_bos"])
     floor = noise_floor_in(store.read_table(snakemake.input.drift))
     sweep = sweep_heads(subjects, floor, settings["seed"])
-    joint = joint_ablation(subjects, sweep, settings["random_sets"], settings["seed"])
+    sizes = set_sizes(model.n_layers * model.n_heads, settings["set_sizes"])
+    joint = joint_ablation(subjects, sweep, sizes, settings["random_sets"], settings["seed"])
     scores = store.read_table(snakemake.input.scores)
     store.write_table(snakemake.output.ablation, sweep)
     store.write_table(snakemake.output.joint, joint)
     store.write_table(snakemake.output.agreement, agreement(sweep, scores, settings["seed"]))
-    cost = ablation_cost(subjects, sweep, settings["random_sets"], settings["seed"])
+    cost = ablation_cost(subjects, sweep, sizes, settings["random_sets"], settings["seed"])
     found = check_published(subjects[0], published_numbers(snakemake.params.repo))
     store.write_table(snakemake.output.published, found)
     store.write_json(snakemake.output.cost, cost)

@@ -22,6 +22,7 @@ from pipeline_lib.induction.baseline import measure_orders, noise_floor_in
 from pipeline_lib.induction.cost import ablation_cost, layers_run
 from pipeline_lib.induction.expected import check_published
 from pipeline_lib.induction.heads import draw_sequences, measure_heads
+from pipeline_lib.induction.sizes import set_sizes
 from pipeline_lib.published.induction import published_numbers
 from pipeline_lib.stimuli.sequences import NAMED, order_table
 
@@ -41,7 +42,7 @@ def sweep(subjects):
 
 @pytest.fixture(scope="module")
 def joint(subjects, sweep):
-    return joint_ablation(subjects, sweep, 6, seed=3)
+    return joint_ablation(subjects, sweep, range(7), 6, seed=3)
 
 
 def hooked_p_x(model, subject, ablated, means=None):
@@ -160,15 +161,37 @@ def test_one_joint_head_is_the_best_single_one(subjects, sweep, joint):
     assert one["value"] == pytest.approx(clean - single["of_symbols"].max(), abs=1e-9)
 
 
+def test_all_sizes_of_sets_are_taken_where_they_are_few():
+    assert set_sizes(16, 64) == list(range(17))
+    assert set_sizes(16, 17) == list(range(17))
+    many = set_sizes(1024, 16)
+    assert many[:8] == list(range(8))
+    assert (many[-1], len(many)) == (1024, 16)
+    assert (np.diff(np.diff(many[7:])) > 0).all()
+
+
+def test_sets_of_some_sizes_are_those_sets(model, subjects, sweep, joint):
+    some = joint_ablation(subjects, sweep, [0, 2, 6], 6, seed=3)
+    keys = ["kind", "chosen", "measure", "k"]
+    both = some.merge(joint, on=keys, suffixes=("", "_of_all"))
+    both = both[both["chosen"] == "top"]
+    assert set(both["k"]) == {0, 2, 6}
+    np.testing.assert_allclose(both["value"], both["value_of_all"], atol=1e-12)
+    assert (both["heads"].fillna("") == both["heads_of_all"].fillna("")).all()
+    assert random_sets(model, [0, 2, 6], 5, 0, "zero").flatten(2).sum(-1).tolist() == [
+        [k] * 5 for k in (0, 2, 6)
+    ]
+
+
 def test_random_sets_have_k_heads(model):
-    drawn = random_sets(model, 5, 0, "zero")
+    drawn = random_sets(model, range(7), 5, 0, "zero")
     assert drawn.flatten(2).sum(-1).tolist() == [[k] * 5 for k in range(7)]
     assert not torch.equal(drawn[3, 0], drawn[3, 1]) or not torch.equal(drawn[3, 0], drawn[3, 2])
 
 
 def test_without_other_symbols_the_joint_table_has_none(model):
     alone = open_subjects(model, PAIRS[:1], prepend_bos=True)
-    found = joint_ablation(alone, sweep_heads(alone, 1e-9, 0), 2, 0)
+    found = joint_ablation(alone, sweep_heads(alone, 1e-9, 0), range(7), 2, 0)
     assert set(found["chosen"]) == {"top", "random"}
 
 
@@ -181,7 +204,7 @@ def test_mean_ablation_of_everything_before_the_end_keeps_only_the_mean(model, s
 def test_the_cost_is_what_the_sets_run(model, subjects, sweep):
     masks = torch.stack([set_of(model, heads) for heads in ([], [(0, 0)], [(1, 0)])])
     assert layers_run(masks) == 0 + 2 + 1
-    cost = ablation_cost(subjects, sweep, 4, 0)
+    cost = ablation_cost(subjects, sweep, range(7), 4, 0)
     # 20 orders: nothing, 6 heads, 7 top sets; the random sets on the first pair alone
     n_sets = 3 * (1 + 2 * (6 + 7)) + 2 * 7 * 4
     assert cost["patches"] == 20 * n_sets

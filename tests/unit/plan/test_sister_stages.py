@@ -109,7 +109,7 @@ def test_nested_sets_are_those_of_every_order_of_heads(sister):
     for k in range(1, 5):
         sets = list(combinations(range(4), k))
         found += sum(cost[min(chosen) // 2] for chosen in sets) / len(sets)
-    assert induction_stages.nested_flops(small, 9) == pytest.approx(found)
+    assert induction_stages.nested_flops(small, 9, range(5)) == pytest.approx(found)
 
 
 def test_places_of_the_odd_one_out_are_those_of_its_prompts(sister):
@@ -258,3 +258,10 @@ def test_many_heads_are_many_names_in_the_joint_ablation(sister):
     stage = by_rule(sister("induction"))["ablate_orders"]
     n = SHAPE["n_layers"] * SHAPE["n_heads"]
     assert stage.disk_bytes > 2 * 6 * len("L5H7 ") * comb(n + 1, 2)
+
+
+def test_of_many_heads_not_every_set_is_ablated(sister):
+    every, some = (sister("induction", {"set_sizes": most}) for most in (49, 12))
+    few, all_of_them = (by_rule(plan)["ablate_orders"] for plan in (some, every))
+    assert few.flops < all_of_them.flops / 2
+    assert by_rule(sister("induction", {"set_sizes": 10_000}))["ablate_orders"] == all_of_them
