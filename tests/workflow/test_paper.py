@@ -26,7 +26,7 @@ def paper() -> Config:
 def test_every_model_of_the_paper_has_a_file_of_its_own(paper):
     assert list(paper.arithmetic.models) == MODELS
     files = {file.stem for file in ROOT.glob("config/models/*.yaml")}
-    assert files - {"planted"} == set(MODELS)
+    assert set(MODELS) <= files
 
 
 @pytest.mark.parametrize("name", MODELS)
