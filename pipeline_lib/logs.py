@@ -3,6 +3,7 @@
 import importlib.metadata
 import logging
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -49,7 +50,14 @@ def job(log: str | Path, **facts: Any) -> Iterator[None]:
         except Exception:
             logger.info("failed", exc_info=True)  # stderr gets it from the interpreter
             raise
-        logger.info("done in %.1f s", time.monotonic() - started)
+        seconds, peak = time.monotonic() - started, peak_memory() / 1e6
+        logger.info("done in %.1f s, peak memory %.0f MB", seconds, peak)
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def progress(

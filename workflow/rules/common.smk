@@ -12,9 +12,6 @@ from pathlib import Path
 
 ROOT = Path(workflow.current_basedir).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-os.environ.update(
-    PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))
-)
 # Idle threads must not spin: the jobs of a workstation share its cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -26,6 +23,9 @@ from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
 from pipeline_lib.fingerprint import fingerprint
 from pipeline_lib.preflight import check_workspace
+from pipeline_lib.warm.launch import environment_of_jobs
+
+os.environ.update(environment_of_jobs(ROOT, os.environ))
 
 try:
     CONFIG = load_config(config, presets=ROOT / "config" / "presets")

@@ -1,0 +1,29 @@
+"""The side of the run: what its jobs find in their environment."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline_lib.warm.protocol import FOLDER_VARIABLE, MAIN_VARIABLE, process_name
+
+START = Path("workflow/start")
+
+
+def environment_of_jobs(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables by which jobs find the library, and each other's warm server.
+
+    Every main process has a server of its own, on its own machine; ``BAGPIPE_WARM=off`` in the
+    environment is respected. The server's folder goes when this process ends.
+    """
+    known = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    ours = [str(root / START), str(root)]
+    paths = os.pathsep.join([*ours, *(path for path in known if path not in ours)])
+    if environment.get(FOLDER_VARIABLE) == "off":
+        return {"PYTHONPATH": paths}
+    main = process_name(os.getpid())
+    folder = Path(tempfile.gettempdir()) / f"bagpipe-{os.getuid()}-{main.replace(':', '-')}"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return {"PYTHONPATH": paths, FOLDER_VARIABLE: str(folder), MAIN_VARIABLE: main}
