@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +16,14 @@ START = Path("workflow/start")
 def environment_of_jobs(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Variables by which jobs find the library, and each other's warm server.
 
-    Every main process has a server of its own, on its own machine; ``BAGPIPE_WARM=off`` in the
-    environment is respected. The server's folder goes when this process ends.
+    Every main process has a server of its own, on its own machine. None with ``BAGPIPE_WARM=off``
+    in the environment, and none outside Linux. The server's folder goes when this process ends.
     """
     known = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     ours = [str(root / START), str(root)]
     paths = os.pathsep.join([*ours, *(path for path in known if path not in ours)])
-    if environment.get(FOLDER_VARIABLE) == "off":
+    # elsewhere a process that has loaded libraries with threads cannot safely fork
+    if environment.get(FOLDER_VARIABLE) == "off" or not sys.platform.startswith("linux"):
         return {"PYTHONPATH": paths}
     main = process_name(os.getpid())
     folder = Path(tempfile.gettempdir()) / f"bagpipe-{os.getuid()}-{main.replace(':', '-')}"

@@ -216,6 +216,8 @@ def test_jobs_find_the_library_and_their_servers_folder(monkeypatch):
     assert found["PYTHONPATH"].split(os.pathsep)[1:] == [str(ROOT), "/elsewhere"]
     assert str(os.getpid()) in found[protocol.FOLDER_VARIABLE]
     assert set(environment_of_jobs(ROOT, {"BAGPIPE_WARM": "off"})) == {"PYTHONPATH"}
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert set(environment_of_jobs(ROOT, {})) == {"PYTHONPATH"}
 
 
 def test_libraries_that_are_missing_are_left_out(capsys):
