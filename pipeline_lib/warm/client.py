@@ -52,7 +52,7 @@ def run_in_server(folder: Path, script: str) -> int | None:
             connection.connect(str(folder / protocol.SOCKET))
             request = {
                 "script": script, "python": sys.executable, "cwd": os.getcwd(),
-                "environment": dict(os.environ),
+                "umask": umask(), "environment": dict(os.environ),
             }  # fmt: skip
             protocol.send_request(connection, request)
             if protocol.receive(connection, 1) != protocol.STARTED:
@@ -64,6 +64,13 @@ def run_in_server(folder: Path, script: str) -> int | None:
         except OSError:
             sys.stderr.write("The process that ran this job has died; nothing of it is kept.\n")
             return 1
+
+
+def umask() -> int:
+    """Mask of permissions of the process, which can only be told by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def start_server_if_due(folder: Path) -> None:

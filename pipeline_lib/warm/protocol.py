@@ -17,11 +17,12 @@ SOCKET, LOCK, COUNT, LOG = "socket", "lock", "cold_jobs", "server.log"
 STARTED, REFUSED = b"+", b"-"
 STATUS = struct.Struct("!i")
 SAME = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-    "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "PYTHONPATH", "PYTHONHASHSEED", "CUDA_VISIBLE_DEVICES",
-    "LD_LIBRARY_PATH", "LD_PRELOAD", "MPLBACKEND", "HDF5_USE_FILE_LOCKING",
+    "CUDA", "GOMP_", "GOTO_", "HDF5_", "HF_", "HUGGINGFACE_", "KMP_", "LD_", "MKL_", "MPL",
+    "NUMEXPR_", "NVIDIA_", "OMP_", "OPENBLAS_", "PYTHON", "PYTORCH_", "TOKENIZERS_", "TORCH",
+    "TRANSFORMERS_", "VECLIB_",
 )  # fmt: skip
-"""Environment that libraries read when they are loaded: a job with another one starts by itself."""
+"""Variables that begin like this are read when libraries load: a job in which one of them differs
+starts by itself."""
 _LENGTH = struct.Struct("!I")
 _STDIO = (0, 1, 2)
 
@@ -38,9 +39,9 @@ def private(folder: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
-def loaded_under(environment: Mapping[str, str]) -> dict[str, str | None]:
+def loaded_under(environment: Mapping[str, str]) -> dict[str, str]:
     """What of an environment counts when libraries are loaded (`SAME`)."""
-    return {name: environment.get(name) for name in SAME}
+    return {name: value for name, value in environment.items() if name.startswith(SAME)}
 
 
 def send_request(connection: socket.socket, request: Mapping[str, Any]) -> None:

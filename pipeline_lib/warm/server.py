@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -171,6 +172,7 @@ def become(request: dict[str, Any], streams: Sequence[int]) -> None:
             os.dup2(stream, target)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir(request["cwd"])
+        os.umask(request["umask"])
         os.environ.clear()
         os.environ.update(request["environment"])
         start_afresh(request["script"])
@@ -195,6 +197,7 @@ def start_afresh(script: str) -> None:
     importlib.invalidate_caches()
     sys.argv, sys.orig_argv = [script], [sys.executable, script]
     sys.path[0] = os.path.dirname(script)
+    tempfile.tempdir = None  # as TMPDIR of the job says
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()

@@ -71,20 +71,25 @@ def run(command, environment, **options):
 
 
 WHERE = """
-import json, os, sys
-print(json.dumps([os.getppid(), os.getcwd(), os.environ["MARK"], sys.argv, __name__]))
+import json, os, sys, tempfile
+mask = os.umask(0)
+facts = [os.getcwd(), os.environ["MARK"], sys.argv, __name__, mask, tempfile.gettempdir()]
+print(json.dumps([os.getppid(), *facts]))
 print("and this", file=sys.stderr)
 """
 
 
 def test_a_job_runs_in_the_server_as_it_would_by_itself(tmp_path, environment, serving):
-    command, environment = job(tmp_path, WHERE), {**environment, "MARK": "here"}
-    done = run(command, environment, cwd=tmp_path)
+    own = tmp_path / "own"
+    own.mkdir()
+    command, environment = job(tmp_path, WHERE), {**environment, "MARK": "here", "TMPDIR": str(own)}
+    done = run(command, environment, cwd=tmp_path, umask=0o027)
     parent, *found = json.loads(done.stdout)
     assert parent == serving.pid
-    assert found == [str(tmp_path), "here", command[1:], "__main__"]
+    assert found == [str(tmp_path), "here", command[1:], "__main__", 0o027, str(own)]
     assert (done.returncode, done.stderr) == (0, "and this\n")
-    alone = run(command, {**environment, protocol.FOLDER_VARIABLE: "off"}, cwd=tmp_path)
+    environment[protocol.FOLDER_VARIABLE] = "off"
+    alone = run(command, environment, cwd=tmp_path, umask=0o027)
     other, *same = json.loads(alone.stdout)
     assert other == os.getpid()
     assert (same, alone.returncode, alone.stderr) == (found, 0, done.stderr)
@@ -156,11 +161,11 @@ def test_a_job_whose_server_dies_fails(tmp_path, environment, serving):
     os.kill(started, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("change", [{"OMP_NUM_THREADS": "7"}, {"PYTHONHASHSEED": "1"}])
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "PYTHONHASHSEED", "HF_HOME"])
 def test_a_job_under_which_libraries_load_otherwise_runs_by_itself(
-    tmp_path, environment, serving, change
+    tmp_path, environment, serving, name
 ):
-    done = run(job(tmp_path, "import os; print(os.getppid())"), {**environment, **change})
+    done = run(job(tmp_path, "import os; print(os.getppid())"), {**environment, name: "7"})
     assert int(done.stdout) == os.getpid()
 
 
