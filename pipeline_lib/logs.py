@@ -3,6 +3,7 @@
 import importlib.metadata
 import logging
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -56,6 +57,11 @@ def job(log: str | Path, **facts: Any) -> Iterator[None]:
 
 def peak_memory() -> int:
     """Largest resident memory of this process so far, in bytes."""
+    # Linux counts the process that this one was forked from into ru_maxrss, but not into VmHWM
+    status = Path("/proc/self/status")
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text() if status.exists() else "", re.M)
+    if found:
+        return 1024 * int(found[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -4,7 +4,6 @@ L layers, H heads, D = d_model, M = d_mlp, T tokens of a prompt, S sources, n nu
 max_operand, W numbers in all.
 """
 
-from pipeline_lib.plan import assumptions as assumed
 from pipeline_lib.plan import flops
 from pipeline_lib.plan.stages import Stage, Work, model_stage, table_stage
 from pipeline_lib.plan.storage import Dataset, artifact_bytes
@@ -115,5 +114,4 @@ def failure_modes(work: Work) -> Stage:
         jobs=len(work.sizes),
         disk_bytes=rows + len(work.sizes) * FAILURE_HEADER,
         array_bytes=work.n_neurons * (work.max_number + 1) * 4,
-        library_bytes=assumed.LIBRARY_BYTES,
     )

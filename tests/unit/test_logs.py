@@ -1,6 +1,7 @@
 """Logs of jobs: header, progress, and errors without a traceback on the terminal."""
 
 import logging
+import re
 import subprocess
 import sys
 import warnings
@@ -23,6 +24,7 @@ def test_log_has_header_messages_and_duration(tmp_path, capsys):
         assert part in text
     assert "half way" in text
     assert "done in" in text
+    assert 10 < int(re.search(r"peak memory (\d+) MB", text)[1]) < 100_000
     assert capsys.readouterr().err == ""
 
 
