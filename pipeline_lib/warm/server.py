@@ -35,6 +35,8 @@ LIBRARIES = (
     "snakemake.script",
 )  # fmt: skip
 """What jobs import that is not this project's; one that is missing is left out."""
+LOADED_UNDER = protocol.loaded_under(os.environ)
+"""What counts of this process's environment, before the libraries add to it."""
 SECONDS_TO_STOP = 5.0
 """Between asking a job to stop and killing it."""
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -155,8 +157,8 @@ def signal_group(pid: int, what: signal.Signals) -> None:
 
 def fits(request: dict[str, Any]) -> bool:
     """Whether a job would load the libraries as they are loaded here."""
-    same = protocol.loaded_under(request["environment"]) == protocol.loaded_under(os.environ)
-    return same and request["python"] == sys.executable
+    is_same = protocol.loaded_under(request["environment"]) == LOADED_UNDER
+    return is_same and request["python"] == sys.executable
 
 
 def become(request: dict[str, Any], streams: Sequence[int]) -> None:

@@ -228,3 +228,15 @@ def test_jobs_find_the_library_and_their_servers_folder(monkeypatch):
 def test_libraries_that_are_missing_are_left_out(capsys):
     server.load(["json", "no_such_library"])
     assert "not loaded: no_such_library" in capsys.readouterr().err
+
+
+def test_jobs_find_the_libraries_loaded(tmp_path, folder, environment):
+    """With the real libraries, some of which change the environment when they load."""
+    main = protocol.process_name(os.getpid())
+    command = [sys.executable, "-m", "pipeline_lib.warm.server", str(folder), main]
+    with subprocess.Popen(command, env=environment, start_new_session=True) as running:
+        until((folder / protocol.SOCKET).exists, seconds=60)
+        text = "import os, sys; print(os.getppid(), 'torch' in sys.modules)"
+        done = run(job(tmp_path, text), environment)
+        assert done.stdout.split() == [str(running.pid), "True"]
+        running.kill()
