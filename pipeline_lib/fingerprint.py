@@ -19,7 +19,8 @@ from pipeline_lib.errors import BagpipeError
 
 PACKAGE = "pipeline_lib"
 # What only words messages or forwards to other modules; it cannot change a result.
-NEUTRAL = frozenset({PACKAGE, f"{PACKAGE}.errors", f"{PACKAGE}.logs", f"{PACKAGE}.fingerprint"})
+_NAMES = ("errors", "logs", "fingerprint", "warm.protocol")
+NEUTRAL = frozenset({PACKAGE, *(f"{PACKAGE}.{name}" for name in _NAMES)})
 
 
 def fingerprint(script: Path, *extra_modules: str, root: Path) -> str:

@@ -20,6 +20,7 @@ from pipeline_lib.interventions.attention import attention_patterns, iter_attent
 from pipeline_lib.logs import progress
 from pipeline_lib.measures.attention import SOURCES, collapse_sources
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.pieces import resumed
 from pipeline_lib.stimuli.arithmetic import make_prompts
 
 PATTERNS_KIND = "attention_patterns"
@@ -98,12 +99,16 @@ def write_pictures(
         starts = [
             (place, start) for place in range(len(operators)) for start in range(0, size, rows)
         ]
-        for place, start in progress(starts, "attention over operands"):
-            stop = min(start + rows, size)
-            prompts = _square(operators[place], start, stop, size)
+
+        def pictures(step: tuple[int, int]) -> tuple[np.ndarray]:
+            place, start = step
+            prompts = _square(operators[place], start, min(start + rows, size), size)
             block = np.concatenate(list(_from_equals(model, encode(prompts))))
-            pictures = np.moveaxis(block, 0, -1).reshape(*shape[1:4], stop - start, size)
-            attention[place, :, :, :, start:stop] = pictures
+            return (np.moveaxis(block, 0, -1).reshape(*shape[1:4], -1, size),)
+
+        steps = progress(starts, "attention over operands")
+        for (place, start), (found,) in resumed(steps, pictures):
+            attention[place, :, :, :, start : start + rows] = found
 
 
 def _square(operator: str, start: int, stop: int, size: int) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Calibration of all neurons of a map artifact, a block at a time."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipeline_lib.heuristics.matching import Kind
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.heuristics.table import best_scores
 from pipeline_lib.logs import progress
+from pipeline_lib.pieces import packed, resumed, unpacked
 
 BLOCK = 32  # neurons held in memory at once
 LARGEST_LEVEL = 0.2
@@ -75,21 +77,20 @@ def calibrate(
     once where a family has one. One surrogate of every neuron is measured and scored like a neuron.
     """
     links, tables = [pd.DataFrame(columns=LINK_COLUMNS)], [_no_neurons()]
-    calibration: Calibration | None = None
-    for maps in blocks:
-        if not len(maps.neurons):
-            continue
-        calibration = calibration or Calibration.of(
-            index,
-            rng,
-            kind=kind,
-            max_base_rate=max_base_rate,
-            min_share=min_share,
-            surrogates=surrogates,
-        )
-        table = _measured(maps, calibration, null_maps, max_base_rate)
+    options: dict[str, Any] = {"max_base_rate": max_base_rate, "min_share": min_share}
+
+    @cache
+    def calibration() -> Calibration:
+        return Calibration.of(index, rng, kind=kind, surrogates=surrogates, **options)
+
+    def measured_block(maps: map_artifact.Maps) -> tuple[np.ndarray, ...]:
+        table = _measured(maps, calibration(), null_maps, max_base_rate)
+        return packed(table), packed(pd.concat(_chains(maps, table, calibration(), nulls)))
+
+    for _, kept in resumed((maps for maps in blocks if len(maps.neurons)), measured_block):
+        table, found_links = map(unpacked, kept)
         tables.append(table)
-        links += _chains(maps, table, calibration, nulls)
+        links.append(found_links)
     found, measured = (
         pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
         for parts in (links, tables)
@@ -112,12 +113,18 @@ def map_chains(
         neurons = map_artifact.neuron_index(artifact)
         if len(neurons) and len(index.prompts):
             calibration = Calibration(Evidence.build(index, max_base_rate), kind, min_share)
-            for start in progress(range(0, len(neurons), BLOCK), "explaining neurons"):
+
+            def explained(start: int) -> tuple[np.ndarray]:
                 maps = map_artifact.read_maps(artifact, operator, slice(start, start + BLOCK))
                 answers = maps.prompts["answer"].to_numpy()
+                found = []
                 for row, (layer, neuron) in enumerate(maps.neurons.to_numpy(np.int64).tolist()):
                     chain = calibration.chain(maps.k_map[row], maps.value_logits[row][answers])
-                    links.append(chain_rows(layer, neuron, chain))
+                    found.append(chain_rows(layer, neuron, chain))
+                return (packed(pd.concat(found)),)
+
+            starts = progress(range(0, len(neurons), BLOCK), "explaining neurons")
+            links += [unpacked(kept) for _, (kept,) in resumed(starts, explained)]
     return pd.concat([part for part in links if len(part)] or links[:1], ignore_index=True)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.maps import CHUNK, KIND
-from pipeline_lib.interventions.capture import iter_captured, predict_tokens
+from pipeline_lib.interventions.capture import Activations, iter_reduced, predict_tokens
 from pipeline_lib.interventions.values import value_logits
 from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel
@@ -76,11 +76,15 @@ def _fill(
     predicted: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
     waiting: list[np.ndarray] = []
     start = 0
-    captured = iter_captured(model, tokens, ("mlp_post",), layers=layers, positions=[-1])
-    for batch in progress(captured, "mapping neurons"):
+
+    def read(batch: Activations) -> tuple[Tensor, Tensor]:
         assert batch.logits is not None
-        predicted.append(batch.logits.argmax(-1).numpy())
-        waiting.append(batch.site("mlp_post")[:, 0, place, index].T.numpy())
+        return batch.logits.argmax(-1), batch.site("mlp_post")[:, 0, place, index].T.contiguous()
+
+    mapped = iter_reduced(model, tokens, read, ("mlp_post",), layers=layers, positions=[-1])
+    for _, (tokens_said, values) in progress(mapped, "mapping neurons"):
+        predicted.append(tokens_said.numpy())
+        waiting.append(values.numpy())
         # one write per chunk: every write of a part of a chunk costs a whole one
         if sum(part.shape[1] for part in waiting) >= k_map.chunks[1]:
             start = _flush(k_map, waiting, start)

@@ -22,7 +22,7 @@ from pipeline_lib.heuristics.calibration.strongest import Contest
 from pipeline_lib.heuristics.index import HeuristicIndex
 from pipeline_lib.heuristics.matching import Kind
 from pipeline_lib.heuristics.table import best_scores
-from pipeline_lib.interventions.capture import iter_captured
+from pipeline_lib.interventions.capture import Activations, iter_reduced
 from pipeline_lib.interventions.hooks import metric_dtype
 from pipeline_lib.interventions.values import direction_logits
 from pipeline_lib.logs import progress
@@ -88,16 +88,18 @@ def readout_maps(
     """
     layers = sorted({readout.layer for readout in readouts})
     maps = [np.empty((len(r.names), len(tokens)), dtype=np.float32) for r in readouts]
-    start = 0
-    captured = iter_captured(
-        model, tokens, ("mlp_post",), layers=layers, positions=[-1], keep_logits=False
-    )
-    for batch in progress(captured, "mapping nulls") if layers else ():
+
+    def read(batch: Activations) -> tuple[Tensor, ...]:
         post = batch.site("mlp_post")[:, 0]
-        for readout, found in zip(readouts, maps, strict=True):
-            part = post[:, layers.index(readout.layer)] @ readout.weights
-            found[:, start : start + len(part)] = part.T.float().numpy()
-        start += len(post)
+        parts = (post[:, layers.index(readout.layer)] @ readout.weights for readout in readouts)
+        return tuple(part.T.float() for part in parts)
+
+    mapped = iter_reduced(
+        model, tokens, read, ("mlp_post",), layers=layers, positions=[-1], keep_logits=False
+    )
+    for prompts, parts in progress(mapped, "mapping nulls") if layers else ():
+        for found, part in zip(maps, parts, strict=True):
+            found[:, prompts] = part.numpy()
     return maps
 
 

@@ -18,6 +18,7 @@ from pipeline_lib.logs import progress
 from pipeline_lib.measures.faithfulness import faithfulness
 from pipeline_lib.measures.logits import divergence, is_answered, normalised_logit
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.pieces import resumed
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import PROMPT_COLUMNS
 
@@ -64,14 +65,20 @@ def measure_circuits(
     fitting = max(1, budget // (LOGIT_BYTES * model.d_vocab))
     found = torch.zeros(3, len(heads), len(tokens), dtype=torch.float64)
     parts = list(batches(len(tokens), max(1, fitting // len(heads))))
-    for rows in progress(parts, "ablating circuits"):
+
+    def measured(rows: slice) -> tuple[np.ndarray]:
         reference: Tensor | None = None  # the whole model, which is the first circuit
+        some = torch.zeros(3, len(heads), rows.stop - rows.start, dtype=torch.float64)
         for part in batches(len(heads), fitting):
             logits = ablate_circuits(
                 model, tokens[rows], heads=heads[part], neurons=neurons[part], value=means
             )
             reference = logits[0].clone() if reference is None else reference
-            found[:, part, rows] = _measured(logits, answers[rows], reference)
+            some[:, part] = _measured(logits, answers[rows], reference)
+        return (some.numpy(),)
+
+    for rows, (values,) in resumed(progress(parts, "ablating circuits"), measured):
+        found[:, :, rows] = torch.from_numpy(values)
     nl, kl, correct = found[:, which].numpy()
     return Measures(nl[2:], kl[2:], correct[2:].astype(bool), nl_none=nl[1], nl_model=nl[0])
 

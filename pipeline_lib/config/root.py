@@ -32,6 +32,8 @@ class Config(Section):
 
     preset: str = "paper"
     """Values below yours: `paper` (the text of the paper) or `authors` (their released code)."""
+    resume_minutes: Annotated[float, Field(ge=0, le=1_440)] = 5.0
+    """Work that a long stage may lose when it dies (minutes); what it has by then is kept."""
     models: dict[BaseName, ModelSettings]
     """The models that studies can name."""
     arithmetic: ArithmeticStudy

@@ -5,9 +5,12 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.pieces import Loop
 
 Result = TypeVar("Result")
 
@@ -75,15 +78,41 @@ def batches(n_rows: int, batch_size: int) -> Iterator[slice]:
         yield slice(start, min(start + batch_size, n_rows))
 
 
+def resumed_batches(
+    n_rows: int,
+    batch_size: int,
+    run: Callable[[slice], tuple[Tensor, ...]],
+    loop: Loop | None = None,
+) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+    """`run_batches` whose results are small and on the CPU: a stage that died takes them up again.
+
+    Kept batches have the size they had. ``loop`` is the stage's loop that this is (see
+    `pipeline_lib.pieces`), by default its next one.
+    """
+    loop, start = loop or Loop.begin(), 0
+    while start < n_rows and (kept := loop.kept(start)) is not None:
+        rows = slice(start, start + int(kept[0]))
+        yield rows, tuple(map(torch.from_numpy, kept[1:]))
+        start = rows.stop
+
+    def keep(rows: slice) -> tuple[np.ndarray, ...]:
+        arrays = (found.numpy() for found in run(rows))
+        return np.array(rows.stop - rows.start), *arrays
+
+    for rows, kept in run_batches(
+        n_rows, batch_size, lambda rows: loop.run(rows.start, lambda: keep(rows)), start=start
+    ):
+        yield rows, tuple(map(torch.from_numpy, kept[1:]))
+
+
 def run_batches(
-    n_rows: int, batch_size: int, run: Callable[[slice], Result]
+    n_rows: int, batch_size: int, run: Callable[[slice], Result], *, start: int = 0
 ) -> Iterator[tuple[slice, Result]]:
     """``run`` of consecutive slices, with the slice; a GPU out of memory halves the batches.
 
     The slice that failed is run again in smaller pieces, and later ones stay small. Raises
     torch.cuda.OutOfMemoryError when a single row does not fit.
     """
-    start = 0
     while start < n_rows:
         rows = slice(start, min(start + batch_size, n_rows))
         try:

@@ -15,7 +15,7 @@ from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.interventions.clean import run_clean
 from pipeline_lib.interventions.hooks import check_finite
 from pipeline_lib.interventions.patch import iter_runs
-from pipeline_lib.interventions.patches import Patches, known_zero
+from pipeline_lib.interventions.patches import Indices, Patches, known_zero
 from pipeline_lib.interventions.readout import Readout
 from pipeline_lib.models.loading import LanguageModel
 
@@ -69,11 +69,16 @@ def patch_candidates(
     done = progress or (lambda n: None)
     done(len(patches) - len(todo))
     is_done = torch.zeros(len(patches), dtype=torch.bool)
-    for part, resid in iter_runs(model, tokens, source, wanted, batch_size):
+
+    def answer(part: slice | Indices, resid: Tensor) -> Tensor:
+        at = part if isinstance(part, slice) else wanted.prompt[part]
+        return readout.token_logits(resid, token_ids[at])
+
+    for part, found in iter_runs(model, tokens, source, wanted, answer, batch_size):
         if isinstance(part, slice):
-            clean[part] = readout.token_logits(resid, token_ids[part])
+            clean[part] = found
             continue
-        patched[todo[part]] = readout.token_logits(resid, token_ids[wanted.prompt[part]])
+        patched[todo[part]] = found
         is_done[todo[part]] = True
         done(len(part))
     patched[~is_done] = clean[patches.prompt[~is_done]]

@@ -1,6 +1,6 @@
 """Recording activations: z, mlp_post and resid_post at the layers and positions asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from pipeline_lib.interventions.batching import default_batch_size, run_batches
+from pipeline_lib.interventions.batching import default_batch_size, resumed_batches, run_batches
 from pipeline_lib.interventions.hooks import (
     EMBEDDED,
     SITES,
@@ -117,6 +117,33 @@ def iter_captured(
         yield part
 
 
+def iter_reduced(
+    model: LanguageModel,
+    tokens: Int[Tensor, "prompt token"],
+    reduce: Callable[[Activations], tuple[Tensor, ...]],
+    sites: Sequence[Site] = SITES,
+    *,
+    layers: Sequence[int] | None = None,
+    positions: Sequence[int] | None = None,
+    batch_size: int | None = None,
+    keep_logits: bool = True,
+) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+    """What ``reduce`` makes of the activations of each batch of prompts, with their slice.
+
+    Batches whose results an earlier attempt at the stage kept are not run (`resumed_batches`).
+    Raises ActivationError naming layer and site for NaN or infinite values.
+    """
+    positions = resolve_positions(positions, tokens.shape[1])
+    layers = resolve_layers(layers, model.n_layers, sites)
+
+    def run(rows: slice) -> tuple[Tensor, ...]:
+        found = _capture_batch(model, tokens[rows], sites, layers, positions, keep_logits, True)
+        return reduce(found)
+
+    batch_size = batch_size or default_batch_size(model, tokens.shape[1])
+    yield from resumed_batches(len(tokens), batch_size, run)
+
+
 def capture(
     model: LanguageModel,
     tokens: Int[Tensor, "prompt token"],
@@ -160,10 +187,14 @@ def predict_tokens(
     """Most probable next token of each prompt; ActivationError when logits are not finite."""
     batch_size = batch_size or default_batch_size(model, tokens.shape[1])
     predicted = torch.empty(len(tokens), dtype=torch.int64)
-    parts = run_batches(len(tokens), batch_size, lambda rows: last_logits(model, tokens[rows]))
-    for rows, logits in parts:
+
+    def predict(rows: slice) -> tuple[Tensor]:
+        logits = last_logits(model, tokens[rows])
         check_finite(logits, f"{model.name}: logits")
-        predicted[rows] = logits.argmax(-1).cpu()
+        return (logits.argmax(-1).cpu(),)
+
+    for rows, (found,) in resumed_batches(len(tokens), batch_size, predict):
+        predicted[rows] = found
     return predicted
 
 

@@ -8,6 +8,7 @@ forward pass, with the keys and values of its ancestors; it counts once for ever
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
@@ -24,6 +25,7 @@ from pipeline_lib.interventions.hooks import (
     on_site,
 )
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.pieces import Loop
 
 Past = list[tuple[Tensor, Tensor]]
 """Keys and values [node kv_head token d_head] of each layer at the positions before the nodes."""
@@ -66,6 +68,32 @@ class PrefixTree:
         self.below = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
         self.n_nodes = 0
         self.sums: dict[tuple[Site, int, int], Tensor] = {}
+        self.loop = Loop.begin()
+        self.n_leaves, self.n_kept = 0, 0
+        self._take_up()
+
+    @property
+    def _leaf_keys(self) -> list[tuple[Site, int, int]]:
+        last = self.prompts.shape[1] - 1
+        return [(site, layer, last) for site in self.sites for layer in range(self.model.n_layers)]
+
+    def _take_up(self) -> None:
+        """Start from the sums over leaves that an earlier attempt kept.
+
+        Nearly all nodes are leaves; those above them are few, and run again.
+        """
+        kept = self.loop.kept(0)
+        if kept is not None and int(kept[1]) == self.batch_size:
+            self.n_kept = int(kept[0])
+            sums = map(torch.from_numpy, kept[2:])
+            self.sums |= dict(zip(self._leaf_keys, sums, strict=True))
+
+    def _keep(self) -> None:
+        """Keep the sums over the leaves so far, where it is time."""
+        if self.loop.is_due():
+            sums = (self.sums[key].cpu().numpy() for key in self._leaf_keys)
+            counts = np.array(self.n_leaves), np.array(self.batch_size)
+            self.loop.keep(0, (*counts, *sums))
 
     def descend(self, depth: int, parents: Int64[Tensor, " node"], end: int, past: Past) -> None:
         """Add up all nodes below some nodes of one depth (-1: the root, which has no token).
@@ -99,6 +127,10 @@ class PrefixTree:
 
     def _run(self, depth: int, starts: Int64[Tensor, " node"], end: int, past: Past) -> Past:
         """Compute one position of some nodes, add it to the sums; keys and values up to it."""
+        are_leaves = depth == self.prompts.shape[1] - 1
+        self.n_leaves += len(starts) if are_leaves else 0
+        if are_leaves and self.n_leaves <= self.n_kept:
+            return []
         ends = torch.cat([starts[1:], torch.tensor([end])])
         weights = (self.below[ends] - self.below[starts]).double()
         self.n_nodes += len(starts)
@@ -114,13 +146,15 @@ class PrefixTree:
         tokens = self.prompts[starts, depth][:, None].to(self.model.device)
         with hooked(hooks), torch.inference_mode():
             self.model.hf.base_model(input_ids=tokens, past_key_values=cache, use_cache=True)
+        if are_leaves:
+            self._keep()
         return [(layer.keys, layer.values) for layer in cache.layers]
 
     def _adding(self, site: Site, layer: int, depth: int, weights: Float[Tensor, " node"]) -> Edit:
         def read(x: Tensor) -> None:
             total = torch.tensordot(weights.to(x.device), x[:, 0].double(), 1)
             key = (site, layer, depth)
-            self.sums[key] = self.sums[key] + total if key in self.sums else total
+            self.sums[key] = self.sums[key].to(x.device) + total if key in self.sums else total
 
         return read
 

@@ -11,7 +11,7 @@ from pipeline_lib.interventions.batching import batches
 from pipeline_lib.interventions.capture import Activations
 from pipeline_lib.interventions.hooks import check_finite
 from pipeline_lib.interventions.patch import iter_runs
-from pipeline_lib.interventions.patches import Patches
+from pipeline_lib.interventions.patches import Indices, Patches
 from pipeline_lib.interventions.readout import Readout
 from pipeline_lib.measures.effects import indirect_effect, log_odds_change
 from pipeline_lib.models.loading import LanguageModel
@@ -63,13 +63,19 @@ def patch_neurons(
     for rows in batches(len(tokens), max(1, PATCHES_AT_ONCE // max(1, len(neurons)))):
         part, found = tokens[rows], patched[rows].view(-1, 2)
         patches = _every_neuron(model, part, layers, neurons)
-        runs = iter_runs(model, part, counterfactual.prompts(rows), patches, batch_size)
-        for members, resid in runs:
-            if isinstance(members, slice):
-                clean[rows][members] = readout.log_probs(resid, answers[rows][members])
-                continue
-            chosen = answers[rows][patches.prompt[members]]
-            found[members] = readout.log_probs(resid, chosen)
+
+        def answer(
+            members: slice | Indices,
+            resid: Tensor,
+            asked: Tensor = answers[rows],
+            prompt: Indices = patches.prompt,
+        ) -> Tensor:
+            at = members if isinstance(members, slice) else prompt[members]
+            return readout.log_probs(resid, asked[at])
+
+        runs = iter_runs(model, part, counterfactual.prompts(rows), patches, answer, batch_size)
+        for members, log_probs in runs:
+            (clean[rows] if isinstance(members, slice) else found)[members] = log_probs
         check_finite(found, f"{model.name}: logits after patching single neurons")
     pair = (*clean.unbind(-1), *patched.unbind(-1))
     return PatchedNeurons(*(values.numpy() for values in pair))

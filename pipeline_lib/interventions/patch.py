@@ -6,7 +6,6 @@ it. Patches at one position share a pass over the layers, which each joins at it
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from pipeline_lib.interventions.batching import (
     batches,
     clean_rows,
     logit_rows,
+    resumed_batches,
     run_batches,
     suffix_rows,
 )
@@ -33,6 +33,7 @@ from pipeline_lib.interventions.readout import Readout
 from pipeline_lib.interventions.suffix import Altered, Rows, SuffixEngine
 from pipeline_lib.measures.effects import indirect_effect, log_odds_change
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.pieces import Loop
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,20 @@ def patch_components(
     patched = torch.empty(len(patches), 2, dtype=torch.float64)
     done = progress or (lambda n: None)
     readout = Readout(model)
-    for part, resid in iter_runs(model, tokens, counterfactual, todo, batch_size):
+
+    def answer(part: slice | Indices, resid: Tensor) -> Tensor:
         if isinstance(part, slice):
-            clean[part] = readout.log_probs(resid, answers[part])
-            continue
+            return readout.log_probs(resid, answers[part])
         found = readout.log_probs(resid, answers[todo.prompt[part]])
         check_finite(found, _where(model, todo, part))
-        patched[rows[part]] = found
-        done(len(part))
+        return found
+
+    for part, found in iter_runs(model, tokens, counterfactual, todo, answer, batch_size):
+        if isinstance(part, slice):
+            clean[part] = found
+        else:
+            patched[rows[part]] = found
+            done(len(part))
     patched[known] = clean[patches.prompt[known]]
     done(int(known.sum()))
     # patches are listed layer, component, position, prompt; the axes of results the other way
@@ -128,11 +135,20 @@ def patch_logits(
     """Last-position logits after each patch of a list, on the CPU; nothing is left out."""
     result = torch.empty(len(patches), model.d_vocab, dtype=metric_dtype(model))
     readout = Readout(model)
-    for part, resid in _iter_patched(model, tokens, counterfactual, patches, batch_size):
-        for piece in batches(len(part), logit_rows(model)):
-            logits = readout.logits(resid[piece])
-            check_finite(logits, _where(model, patches, part[piece]))
-            result[part[piece]] = logits.cpu()
+
+    def answer(part: slice | Indices, resid: Tensor) -> Tensor:
+        if isinstance(part, slice):
+            return result[:0]
+        some = batches(len(part), logit_rows(model))
+        found = torch.cat([readout.logits(resid[rows]).cpu() for rows in some])
+        check_finite(found, _where(model, patches, part))
+        return found
+
+    # large and made for few patches: not kept for another attempt
+    runs = iter_runs(model, tokens, counterfactual, patches, answer, batch_size, keep=False)
+    for part, found in runs:
+        if not isinstance(part, slice):
+            result[part] = found
     return result
 
 
@@ -150,9 +166,17 @@ def patch_log_probs(
     answers = torch.stack([answer_ids, counterfactual_answer_ids], 1).cpu().long()
     result = torch.empty(len(patches), 2, dtype=torch.float64)
     readout = Readout(model)
-    for part, resid in _iter_patched(model, tokens, counterfactual, patches, batch_size):
-        result[part] = readout.log_probs(resid, answers[patches.prompt[part]])
-        check_finite(result[part], _where(model, patches, part))
+
+    def answer(part: slice | Indices, resid: Tensor) -> Tensor:
+        if isinstance(part, slice):
+            return result[:0]
+        found = readout.log_probs(resid, answers[patches.prompt[part]])
+        check_finite(found, _where(model, patches, part))
+        return found
+
+    for part, found in iter_runs(model, tokens, counterfactual, patches, answer, batch_size):
+        if not isinstance(part, slice):
+            result[part] = found
     return result
 
 
@@ -188,27 +212,38 @@ def patch_everything(
     )
 
 
+Answer = Callable[[slice | Indices, Float[Tensor, "row d_model"]], Tensor]
+"""What is wanted of last residuals, on the CPU: of clean runs (a slice of prompts) or patches."""
+
+
 @torch.inference_mode()
 def iter_runs(
     model: LanguageModel,
     tokens: Int[Tensor, "prompt token"],
     counterfactual: Activations,
     patches: Patches,
+    answer: Answer,
     batch_size: int | None,
-) -> Iterator[tuple[slice | Indices, Float[Tensor, "row d_model"]]]:
-    """Last residuals of clean runs, with a slice of prompts, and of patches, with their numbers.
+    *,
+    keep: bool = True,
+) -> Iterator[tuple[slice | Indices, Tensor]]:
+    """Answers of clean runs, with a slice of prompts, and of patches, with their numbers.
 
-    The slice of prompts comes before the patches made in them.
+    The slice of prompts comes before the patches made in them. Those of patches are not computed
+    again where an earlier attempt at the same stage had them (`resumed_batches`), unless ``keep``
+    is False.
     """
     engine = SuffixEngine(model)
-    chunk = clean_rows(model, tokens.shape[1])
+    chunk, loop = clean_rows(model, tokens.shape[1]), Loop.begin()
     for prompts, clean in run_batches(len(tokens), chunk, lambda r: run_clean(model, tokens[r])):
-        yield prompts, clean.resid[-1][:, -1]
+        yield prompts, answer(prompts, clean.resid[-1][:, -1])
         inside = (patches.prompt >= prompts.start) & (patches.prompt < prompts.stop)
         chosen, todo = inside.nonzero()[:, 0], patches[inside].shifted(-prompts.start)
         source = counterfactual if todo.source is not None else counterfactual.prompts(prompts)
-        for part, resid in _iter_passes(engine, clean, source, todo, batch_size):
-            yield chosen[part], resid
+        passes = _Passes.of(engine, clean, source, todo, batch_size)
+        # the memory that is free decides the chunks: their rows are part of the name
+        of_chunk = loop.part(f"{prompts.start}-{prompts.stop}")
+        yield from passes.answers(chosen, answer, of_chunk if keep else Loop())
 
 
 def _where(model: LanguageModel, patches: Patches, part: Indices) -> str:
@@ -216,53 +251,55 @@ def _where(model: LanguageModel, patches: Patches, part: Indices) -> str:
     return f"{model.name}: logits after patching layers {int(layers.min())} to {int(layers.max())}"
 
 
-def _iter_patched(
-    model: LanguageModel,
-    tokens: Int[Tensor, "prompt token"],
-    counterfactual: Activations,
-    patches: Patches,
-    batch_size: int | None,
-) -> Iterator[tuple[Indices, Float[Tensor, "row d_model"]]]:
-    """Last residuals of the patches in parts, each with the numbers of its patches in the list."""
-    for part, resid in iter_runs(model, tokens, counterfactual, patches, batch_size):
-        if not isinstance(part, slice):
-            yield part, resid
+@dataclass(frozen=True)
+class _Passes:
+    """The patches made in one clean run, ``members`` in the order in which they run."""
 
+    engine: SuffixEngine
+    clean: CleanRun
+    counterfactual: Activations
+    patches: Patches
+    members: Indices
+    n_rows: int
+    """Patches of a pass."""
 
-def _iter_passes(
-    engine: SuffixEngine,
-    clean: CleanRun,
-    counterfactual: Activations,
-    patches: Patches,
-    batch_size: int | None,
-) -> Iterator[tuple[Indices, Float[Tensor, "row d_model"]]]:
-    """Last residuals of a clean run's patches, low layers first, ``batch_size`` rows a pass."""
-    if not len(patches):
-        return
-    members = patches.layer.argsort(stable=True)
-    longest = clean.n_tokens - int(patches.first_position.min())
-    rows = batch_size or suffix_rows(engine.model, longest)
-    run = partial(_run_pass, engine, clean, counterfactual, patches, members)
-    for _, (part, resid) in run_batches(len(members), rows, run):
-        yield part, resid
+    @classmethod
+    def of(
+        cls,
+        engine: SuffixEngine,
+        clean: CleanRun,
+        counterfactual: Activations,
+        patches: Patches,
+        batch_size: int | None,
+    ) -> "_Passes":
+        """Low layers first, ``batch_size`` patches a pass."""
+        longest = clean.n_tokens - int(patches.first_position.min()) if len(patches) else 1
+        rows = batch_size or suffix_rows(engine.model, longest)
+        members = patches.layer.argsort(stable=True)
+        return cls(engine, clean, counterfactual, patches, members, rows)
 
+    def answers(
+        self, numbers: Indices, answer: Answer, loop: Loop
+    ) -> Iterator[tuple[Indices, Tensor]]:
+        """Answers pass by pass; ``numbers`` are those of the patches in the list of all."""
 
-def _run_pass(
-    engine: SuffixEngine,
-    clean: CleanRun,
-    counterfactual: Activations,
-    patches: Patches,
-    members: Indices,
-    part: slice,
-) -> tuple[Int64[Tensor, " row"], Float[Tensor, "row d_model"]]:
-    """Numbers and last residuals of some patches, which are given ascending in layer."""
-    chosen = members[part]
-    chosen = chosen[patches.first_position[chosen].argsort(stable=True)]
-    batch = patches[chosen]
-    resid = altered_residuals(
-        engine.model, engine.blocks, clean, counterfactual, batch.at_single_positions()
-    )
-    position = batch.position.view(len(chosen), -1)
-    altered = Altered(position, resid.unflatten(0, position.shape))
-    rows = Rows(batch.prompt, batch.layer + 1, batch.first_position)
-    return chosen, engine.last_residual(clean, rows, altered=altered)
+        def run(rows: slice) -> tuple[Indices, Tensor]:
+            part, resid = self._run(rows)
+            return numbers[part], answer(numbers[part], resid)
+
+        for _, (part, found) in resumed_batches(len(self.members), self.n_rows, run, loop):
+            yield part, found
+
+    def _run(self, part: slice) -> tuple[Int64[Tensor, " row"], Float[Tensor, "row d_model"]]:
+        """Numbers and last residuals of the patches of one pass."""
+        chosen = self.members[part]
+        chosen = chosen[self.patches.first_position[chosen].argsort(stable=True)]
+        batch = self.patches[chosen]
+        engine, single = self.engine, batch.at_single_positions()
+        resid = altered_residuals(
+            engine.model, engine.blocks, self.clean, self.counterfactual, single
+        )
+        position = batch.position.view(len(chosen), -1)
+        altered = Altered(position, resid.unflatten(0, position.shape))
+        rows = Rows(batch.prompt, batch.layer + 1, batch.first_position)
+        return chosen, engine.last_residual(self.clean, rows, altered=altered)

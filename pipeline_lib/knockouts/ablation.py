@@ -12,6 +12,7 @@ from torch import Tensor
 from pipeline_lib.interventions.ablate import Where, Zero, predict_ablated
 from pipeline_lib.interventions.capture import Activations, capture
 from pipeline_lib.models.loading import LanguageModel
+from pipeline_lib.pieces import resumed
 from pipeline_lib.stimuli.arithmetic import some_prompts
 
 Kind = Literal["zero", "mean", "resample"]
@@ -58,8 +59,8 @@ def ablated_correctness(
     def is_correct(prompts: pd.DataFrame, sets: Sequence[np.ndarray]) -> np.ndarray:
         correct = np.zeros(len(prompts), dtype=bool)
         order = np.lexsort([prompts[name] for name in ("b", "a", "operator")])
-        for start in range(0, len(order), batch_rows):
-            rows = order[start : start + batch_rows]
+
+        def answered(rows: np.ndarray) -> tuple[np.ndarray]:
             chosen = prompts.iloc[rows]
             distinct = {id(sets[row]): sets[row] for row in rows}
             number = {key: n for n, key in enumerate(distinct)}
@@ -72,7 +73,11 @@ def ablated_correctness(
                 fillings=_donors(chosen, value),
                 positions=positions,
             )
-            correct[rows] = predicted.numpy() == answer_ids[chosen["answer"].to_numpy()]
+            return (predicted.numpy() == answer_ids[chosen["answer"].to_numpy()],)
+
+        parts = [order[start : start + batch_rows] for start in range(0, len(order), batch_rows)]
+        for rows, (found,) in resumed(parts, answered):
+            correct[rows] = found
         return correct
 
     return is_correct

@@ -29,6 +29,7 @@ from pipeline_lib.odd_one_out.sweeping import (
     sufficiency_table,
 )
 from pipeline_lib.odd_one_out.tables import tabulate_changes
+from pipeline_lib.pieces import resumed
 from pipeline_lib.rng import generator
 from pipeline_lib.stats import (
     benjamini_hochberg,
@@ -222,17 +223,19 @@ def path_margins(
     after = np.empty((len(pairs), len(wanted)))
     spent = loop = 0
     groups = pairs.groups()
-    for (n_tokens, _, last), rows in progress(groups.items(), "paths", len(groups)):
+
+    def patched(of: tuple[tuple[int, int, int], np.ndarray]) -> tuple[np.ndarray]:
+        (n_tokens, _, last), rows = of
         group = pairs.take(rows)
-        tokens = group.tokens("clean")
         source = capture_group(model, group, "corrupt", ("z",))
-        at = {"swapped": last, "query": n_tokens - 1}
-        paths = [
-            Path(tuple(Sender(layer, head, at[place]) for layer, head, place in heads), receiver)
-            for heads, receiver in wanted
-        ]
-        found = patch_paths(model, tokens, source, paths, group.token_ids)
-        after[rows] = margin(found.numpy()).T
+        paths = _paths_of(wanted, n_tokens, last)
+        found = patch_paths(model, group.tokens("clean"), source, paths, group.token_ids)
+        return (margin(found.numpy()).T,)
+
+    steps = progress(groups.items(), "paths", len(groups))
+    for ((n_tokens, _, last), rows), (margins,) in resumed(steps, patched):
+        after[rows] = margins
+        paths = _paths_of(wanted, n_tokens, last)
         above = sum(
             (model.n_layers - 1 - p.receiver.layer) * (n_tokens - p.position) for p in paths
         )
@@ -243,6 +246,17 @@ def path_margins(
         "loop_token_layers": float(loop), "times_less": loop / max(spent, 1),
     }  # fmt: skip
     return np.repeat(clean[:, None], len(wanted), 1), after, cost
+
+
+def _paths_of(
+    wanted: Sequence[tuple[tuple[Head, ...], Receiver]], n_tokens: int, last: int
+) -> list[Path]:
+    """The paths in prompts of ``n_tokens`` whose swapped name ends at ``last``."""
+    at = {"swapped": last, "query": n_tokens - 1}
+    return [
+        Path(tuple(Sender(layer, head, at[place]) for layer, head, place in heads), receiver)
+        for heads, receiver in wanted
+    ]
 
 
 def ablation_table(

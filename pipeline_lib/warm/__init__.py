@@ -5,4 +5,7 @@ with many jobs one process (`server`) imports them once and forks for every furt
 own process (`client`, entered from workflow/start/sitecustomize.py) hands over and waits. Nothing
 of this library is loaded before the fork: a job runs the code that lies there when it starts, alone
 in its process, as it would without.
+
+Where jobs of one allocation share models (`SHARE_VARIABLE`), those that open one run one after the
+other in processes that stay (`resident`): the second finds the model of the first in memory.
 """

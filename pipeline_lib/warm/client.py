@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from pipeline_lib.warm import protocol
 
 COLD_JOBS = 3
 """Jobs that start by themselves: a run of fewer would only lose by a server."""
+OPENS_A_MODEL = b"open_model("
+"""What is written in the scripts of jobs that can share a model."""
+SECONDS_TO_LOAD = 120.0
+"""That a server may take to load its libraries before jobs go on without it."""
 
 
 def take_over() -> None:
@@ -26,6 +31,9 @@ def take_over() -> None:
     script = job_script(sys.orig_argv)
     if folder == "off" or script is None or not protocol.private(Path(folder)):
         return
+    if shares_a_model(script):
+        start_server(Path(folder))
+        wait_for(Path(folder) / protocol.SOCKET)
     code = run_in_server(Path(folder), script)
     if code is None:
         start_server_if_due(Path(folder))
@@ -53,6 +61,7 @@ def run_in_server(folder: Path, script: str) -> int | None:
             request = {
                 "script": script, "python": sys.executable, "cwd": os.getcwd(),
                 "umask": umask(), "environment": dict(os.environ),
+                "resident": shares_a_model(script),
             }  # fmt: skip
             protocol.send_request(connection, request)
             if protocol.receive(connection, 1) != protocol.STARTED:
@@ -64,6 +73,19 @@ def run_in_server(folder: Path, script: str) -> int | None:
         except OSError:
             sys.stderr.write("The process that ran this job has died; nothing of it is kept.\n")
             return 1
+
+
+def shares_a_model(script: str) -> bool:
+    """Whether a job runs where an earlier one may have left its model."""
+    wanted = os.environ.get(protocol.SHARE_VARIABLE) == "1"
+    return wanted and OPENS_A_MODEL in Path(script).read_bytes()
+
+
+def wait_for(path: Path) -> None:
+    """Return when a file is there, or after `SECONDS_TO_LOAD`."""
+    end = time.monotonic() + SECONDS_TO_LOAD
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def umask() -> int:
@@ -80,6 +102,11 @@ def start_server_if_due(folder: Path) -> None:
         counted.flush()
         if counted.tell() < COLD_JOBS:
             return
+    start_server(folder)
+
+
+def start_server(folder: Path) -> None:
+    """Start the server, unless there is one."""
     main = os.environ.get(protocol.MAIN_VARIABLE, "")
     with (folder / protocol.LOCK).open("ab") as lock:
         try:

@@ -5,7 +5,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ FOLDER_VARIABLE = "BAGPIPE_WARM"
 """Environment: folder of the run's warm starts; "off" or nothing for none."""
 MAIN_VARIABLE = "BAGPIPE_MAIN"
 """Environment: process that the run is gone with, as `pid:start`."""
+SHARE_VARIABLE = "BAGPIPE_SHARE_MODELS"
+"""Environment: "1" where jobs that open a model run in processes that keep it for the next."""
 SOCKET, LOCK, COUNT, LOG = "socket", "lock", "cold_jobs", "server.log"
 STARTED, REFUSED = b"+", b"-"
 STATUS = struct.Struct("!i")
@@ -44,10 +46,12 @@ def loaded_under(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(SAME)}
 
 
-def send_request(connection: socket.socket, request: Mapping[str, Any]) -> None:
-    """Send what to run, with this process's standard streams."""
+def send_request(
+    connection: socket.socket, request: Mapping[str, Any], streams: Sequence[int] = _STDIO
+) -> None:
+    """Send what to run, with three streams, by default this process's own."""
     body = json.dumps(request).encode()
-    socket.send_fds(connection, [_LENGTH.pack(len(body))], list(_STDIO))
+    socket.send_fds(connection, [_LENGTH.pack(len(body))], list(streams))
     connection.sendall(body)
 
 

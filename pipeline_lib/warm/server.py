@@ -9,23 +9,18 @@ import ctypes
 import gc
 import importlib
 import os
-import random
-import runpy
 import selectors
 import signal
 import socket
 import sys
-import tempfile
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from pipeline_lib.warm import protocol
+from pipeline_lib.warm import process, protocol, resident
 
 LIBRARIES = (
     "numpy", "scipy.optimize", "scipy.stats", "pandas", "h5py", "torch",
@@ -61,6 +56,8 @@ class Server:
     folder: Path
     main: str
     jobs: dict[int, socket.socket] = field(default_factory=dict)
+    residents: dict[int, socket.socket] = field(default_factory=dict)
+    """Channels to processes that stay; one that is not among the jobs has nothing to do."""
     stopping: dict[int, float] = field(default_factory=dict)
     """When jobs that nobody waits for any more were asked to stop."""
 
@@ -81,6 +78,8 @@ class Server:
                         self._accept(listener, selector)
                     elif key.fileobj is awake:
                         awake.recv(4096)
+                    elif key.fileobj in self.residents.values():
+                        self._answered(key.fileobj, selector)
                     else:
                         self._closed(key.fileobj, selector)
                 self._collect(selector)
@@ -108,8 +107,9 @@ class Server:
                 connection.close()
                 return
             connection.sendall(protocol.STARTED)
-            pid = os.fork()
-            if not pid:
+            if request["resident"]:
+                pid = self._hand_to_resident(request, streams, selector)
+            elif not (pid := os.fork()):
                 become(request, streams)
             self.jobs[pid] = connection
             selector.register(connection, selectors.EVENT_READ)
@@ -118,6 +118,41 @@ class Server:
         finally:
             for stream in streams:
                 os.close(stream)
+
+    def _hand_to_resident(
+        self, request: dict[str, Any], streams: Sequence[int], selector: selectors.BaseSelector
+    ) -> int:
+        """Number of the process that stays and has got the job: one without a job, or a new one."""
+        pid = next((pid for pid in self.residents if pid not in self.jobs), 0)
+        if not pid:
+            ours, theirs = socket.socketpair()
+            if not (pid := os.fork()):
+                stay(theirs)
+            theirs.close()
+            self.residents[pid] = ours
+            selector.register(ours, selectors.EVENT_READ)
+        protocol.send_request(self.residents[pid], request, streams)
+        return pid
+
+    def _answered(self, channel: Any, selector: selectors.BaseSelector) -> None:
+        """A process that stays has done its job, or is gone (then `_collect` tells of it)."""
+        pid = next(pid for pid, ours in self.residents.items() if ours is channel)
+        try:
+            status = protocol.receive(channel, protocol.STATUS.size)
+        except OSError:
+            selector.unregister(channel)
+            self.residents.pop(pid).close()
+            return
+        self._tell(pid, status, selector)
+
+    def _tell(self, pid: int, status: bytes, selector: selectors.BaseSelector) -> None:
+        """Tell who waits for a job that it has ended, and how."""
+        connection = self.jobs.pop(pid)
+        if self.stopping.pop(pid, None) is None:
+            selector.unregister(connection)
+            with suppress(OSError):
+                connection.sendall(status)
+        connection.close()
 
     def _closed(self, connection: Any, selector: selectors.BaseSelector) -> None:
         """Whoever waited for a job is gone: the job is asked to stop, with all it started."""
@@ -134,19 +169,21 @@ class Server:
 
     def _collect(self, selector: selectors.BaseSelector) -> None:
         """Tell those who wait for jobs that have ended how they ended."""
-        while self.jobs:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+        while self.jobs or self.residents:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if not pid:
                 return
-            connection = self.jobs.pop(pid)
-            if self.stopping.pop(pid, None) is None:
-                selector.unregister(connection)
+            if pid in self.residents:
+                selector.unregister(self.residents[pid])
+                self.residents.pop(pid).close()
+            if pid in self.jobs:
                 code = os.waitstatus_to_exitcode(status)
                 # as a shell tells it: 128 and the signal
                 ended = protocol.STATUS.pack(code if code >= 0 else 128 - code)
-                with suppress(OSError):
-                    connection.sendall(ended)
-            connection.close()
+                self._tell(pid, ended, selector)
 
 
 def signal_group(pid: int, what: signal.Signals) -> None:
@@ -165,67 +202,39 @@ def become(request: dict[str, Any], streams: Sequence[int]) -> None:
     """In the fork: turn into the job's process, run its script, end with its exit code."""
     code = 1
     try:
-        atexit._clear()
-        os.setsid()
-        die_with_parent()
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for target, stream in enumerate(streams):
-            os.dup2(stream, target)
+        leave_server()
+        process.take_on(request, streams)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        os.chdir(request["cwd"])
-        os.umask(request["umask"])
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        start_afresh(request["script"])
-        code = run(request["script"])
+        process.forget_library()
+        code = process.run(request["script"])
         atexit._run_exitfuncs()
-        for written in (sys.stdout, sys.stderr):
-            written.flush()
+        process.flush()
     finally:
         os._exit(code)
+
+
+def stay(channel: socket.socket) -> None:
+    """In the fork: run jobs that come through a channel, until the server closes it."""
+    try:
+        leave_server()
+        resident.serve_jobs(channel.fileno())
+    finally:
+        os._exit(1)
+
+
+def leave_server() -> None:
+    """In a fork: be a process of its own, without what belongs to the server."""
+    atexit._clear()
+    os.setsid()
+    die_with_parent()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def die_with_parent() -> None:
     """Have the kernel (Linux) kill this process when the server dies: nobody would wait for it."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def start_afresh(script: str) -> None:
-    """Forget what belongs to the server: its code, its arguments, its random states."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pipeline_lib"]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
-    sys.argv, sys.orig_argv = [script], [sys.executable, script]
-    sys.path[0] = os.path.dirname(script)
-    tempfile.tempdir = None  # as TMPDIR of the job says
-    random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
-
-
-def run(script: str) -> int:
-    """Exit code of a script, which is told to the terminal as the interpreter tells it."""
-    try:
-        runpy.run_path(script, run_name="__main__")
-    except SystemExit as ended:
-        if ended.code is None or isinstance(ended.code, int):
-            return ended.code or 0
-        sys.stderr.write(f"{ended.code}\n")
-        return 1
-    except BaseException as error:
-        traceback.print_exception(error.with_traceback(_from_script(error, script)))
-        return 1
-    return 0
-
-
-def _from_script(error: BaseException, script: str) -> TracebackType | None:
-    """The traceback without the calls that led to the script."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename != script:
-        trace = trace.tb_next
-    return trace or error.__traceback__
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
 from pipeline_lib.fingerprint import fingerprint
+from pipeline_lib.pieces import MINUTES_VARIABLE
 from pipeline_lib.preflight import check_workspace
 from pipeline_lib.warm.launch import environment_of_jobs
 
@@ -33,6 +34,7 @@ try:
 except BagpipeError as error:
     raise WorkflowError(str(error)) from None
 
+os.environ[MINUTES_VARIABLE] = str(CONFIG.resume_minutes)
 STUDY = CONFIG.arithmetic
 MODEL_NAMES = CONFIG.all_model_names()
 CHECKPOINTS = sorted({c for m in CONFIG.models.values() for c in m.checkpoints})

@@ -7,12 +7,13 @@ from pipeline_lib.knockouts.ablation import ablated_correctness
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.neurons.importance import first_layer
+from pipeline_lib.pieces import resumable
 from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.stimuli.context import PromptContext
 
 OWN_FILES = ("final", "neurons", "circuits", "evaluation", "labelled")
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     files, params = snakemake.input, snakemake.params
     settings, chosen = params.settings, (params.settings["prompts"], params.settings["seed"])
     model = open_model(files.manifest, **params.model)

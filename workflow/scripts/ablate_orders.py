@@ -9,10 +9,11 @@ from pipeline_lib.induction.expected import check_published
 from pipeline_lib.induction.sizes import set_sizes
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.published.induction import published_numbers
 from pipeline_lib.stimuli.sequences import check_symbols, pairs_of
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     settings = snakemake.params.settings
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     pairs = pairs_of(settings["symbols"], settings["other_symbols"])

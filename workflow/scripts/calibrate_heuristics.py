@@ -4,9 +4,10 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.calibration import calibrate_maps
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
+from pipeline_lib.pieces import resumable
 from pipeline_lib.rng import generator
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     params, operator = snakemake.params, snakemake.wildcards.operator
     neurons, links = calibrate_maps(
         snakemake.input.maps,

@@ -3,10 +3,11 @@
 from pipeline_lib import store
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
+from pipeline_lib.pieces import resumable
 from pipeline_lib.rivals.study import explain_maps, write_spectra
 from pipeline_lib.rng import generator
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     operator, settings = snakemake.wildcards.operator, snakemake.params.settings
     found = explain_maps(
         snakemake.input.maps,

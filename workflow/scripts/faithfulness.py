@@ -8,10 +8,11 @@ from pipeline_lib.circuits.study import choose_heads, circuit_table, study_curve
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.neurons.importance import first_layer
+from pipeline_lib.pieces import resumable
 from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.stimuli.context import PromptContext
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     settings, operator = snakemake.params.settings, snakemake.wildcards.operator
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     context = PromptContext.read(snakemake.input.context, model.tokenizer)

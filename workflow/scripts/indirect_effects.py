@@ -6,9 +6,10 @@ from pipeline_lib.artifacts.effects import answer_tokens, columns_of, write_effe
 from pipeline_lib.interventions.patch import patch_components
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.stimuli.context import PromptContext
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     context = PromptContext.read(snakemake.input.context, model.tokenizer)
     pairs = store.read_table(snakemake.input.pairs)

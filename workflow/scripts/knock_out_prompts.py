@@ -6,11 +6,12 @@ from pipeline_lib.knockouts.by_prompt import knock_out_prompts
 from pipeline_lib.knockouts.setting import Setting
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import some_prompts
 from pipeline_lib.stimuli.context import PromptContext
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     settings, operator = snakemake.params.settings, snakemake.wildcards.operator
     seed, name = settings["seed"], "knock_out_prompts"
     model = open_model(snakemake.input.manifest, **snakemake.params.model)

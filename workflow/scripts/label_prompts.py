@@ -4,10 +4,11 @@ from pipeline_lib import store
 from pipeline_lib.interventions.capture import predict_tokens
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.stimuli.arithmetic import label_prompts
 from pipeline_lib.stimuli.context import PromptContext
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     context = PromptContext.read(snakemake.input.context, model.tokenizer)
     valid = context.valid(

@@ -8,10 +8,11 @@ from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.neurons.importance import importance
+from pipeline_lib.pieces import resumable
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     files, params, operator = snakemake.input, snakemake.params, snakemake.wildcards.operator
     model = open_model(files.manifest, **params.model)
     context = PromptContext.read(files.context, model.tokenizer)

@@ -5,8 +5,9 @@ from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.odd_one_out.critical import Critical
 from pipeline_lib.odd_one_out.paths import PathSettings, run_paths
+from pipeline_lib.pieces import resumable
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     params = snakemake.params
     found = run_paths(
         open_model(snakemake.input.manifest, **params.model),

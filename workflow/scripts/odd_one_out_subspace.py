@@ -5,10 +5,11 @@ from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.odd_one_out.critical import Critical
 from pipeline_lib.odd_one_out.subspace import SubspaceSettings, run_subspaces
+from pipeline_lib.pieces import resumable
 from pipeline_lib.stimuli.odd_one_out import Formats
 from pipeline_lib.stimuli.people import read_people
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     params = snakemake.params
     found = run_subspaces(
         open_model(snakemake.input.manifest, **params.model),

@@ -5,8 +5,9 @@ from pipeline_lib.artifacts.odd_one_out import write_sweep_logits
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.odd_one_out.study import SweepSettings, run_sweeps
+from pipeline_lib.pieces import resumable
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     params = snakemake.params
     model = open_model(snakemake.input.manifest, **params.model)
     found = run_sweeps(

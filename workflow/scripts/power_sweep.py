@@ -4,9 +4,10 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.power import write_power_sweep
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.power.stage import run_sweep
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     params, output = snakemake.params, snakemake.output
     done = run_sweep(
         open_model(snakemake.input.manifest, **params.model),

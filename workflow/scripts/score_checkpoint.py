@@ -11,11 +11,12 @@ from pipeline_lib.checkpoints.scoring import sampled_means, score_checkpoint, to
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.probing.readable import resolve_first_layer
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     files, output, params = snakemake.input, snakemake.output, snakemake.params
     probes = [store.read_table(path) for path in files.probes]
     chosen = resolve_first_layer(params.neurons, probes)

@@ -17,7 +17,7 @@ with job(snakemake.log[0]):
     folder = Path(store.read_json(snakemake.input.manifest)["folder"])
     context = PromptContext.read(snakemake.input.context, load_tokenizer(folder))
     checks = verify_engine(
-        lambda: open_model(snakemake.input.manifest, **snakemake.params.model),
+        lambda: open_model(snakemake.input.manifest, **snakemake.params.model, own=True),
         read_pairs(snakemake.input.pairs, context, settings["prompts"]),
         settings["patches"],
         generator(settings["seed"], "verify_engine"),

@@ -106,7 +106,7 @@ def test_no_readouts_run_nothing(llama_model, tokens, monkeypatch):
         raise AssertionError("the model ran")
         yield
 
-    monkeypatch.setattr(nulls, "iter_captured", never)
+    monkeypatch.setattr(nulls, "iter_reduced", never)
     assert nulls.readout_maps(llama_model, tokens, []) == []
 
 

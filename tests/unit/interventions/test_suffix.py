@@ -160,9 +160,9 @@ def test_patching_goes_on_after_out_of_memory(llama_model, monkeypatch):
 
         return run
 
-    run_pass, run_clean = patch_module._run_pass, patch_module.run_clean
+    run_pass, run_clean = patch_module._Passes._run, patch_module.run_clean
     fits = limited(run_pass, lambda *args: args[-1].stop - args[-1].start, 9)
-    monkeypatch.setattr(patch_module, "_run_pass", fits)
+    monkeypatch.setattr(patch_module._Passes, "_run", fits)
     monkeypatch.setattr(patch_module, "run_clean", limited(run_clean, lambda _, t: len(t), 2))
     found = patch_logits(llama_model, tokens, counterfactual, patches)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)

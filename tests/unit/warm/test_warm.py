@@ -5,70 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from pipeline_lib.warm import client, protocol, server
 from pipeline_lib.warm.launch import environment_of_jobs
 from tests.project import ROOT
-
-SERVE = """
-import sys
-from pathlib import Path
-from pipeline_lib.warm.server import Server
-Server(Path(sys.argv[1]), sys.argv[2]).serve()
-"""
-
-
-@pytest.fixture
-def folder(tmp_path):
-    found = tmp_path / "warm"
-    assert protocol.private(found)
-    return found
-
-
-@pytest.fixture
-def environment(folder):
-    """What jobs of this process's run find; random seeds of hashes must be the server's."""
-    ours = environment_of_jobs(ROOT, {**os.environ, "PYTHONPATH": ""})
-    return {**os.environ, **ours, protocol.FOLDER_VARIABLE: str(folder), "PYTHONHASHSEED": "0"}
-
-
-def until(is_so, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def serving(folder, environment):
-    """A server for this process's jobs."""
-    main = protocol.process_name(os.getpid())
-    command = [sys.executable, "-c", SERVE, str(folder), main]
-    running = subprocess.Popen(command, env=environment, start_new_session=True)
-    until((folder / protocol.SOCKET).exists)
-    yield running
-    running.kill()
-    running.wait()
-
-
-def job(tmp_path, text) -> list[str]:
-    """Command of a job as Snakemake starts it."""
-    scripts = tmp_path / ".snakemake" / "scripts"
-    scripts.mkdir(parents=True, exist_ok=True)
-    script = scripts / f"tmp{len(list(scripts.iterdir()))}.some_rule.py"
-    script.write_text(text)
-    return [sys.executable, str(script)]
-
-
-def run(command, environment, **options):
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=60, **options
-    )
-
+from tests.unit.warm.serving import SERVE, is_running, job, run, until
 
 WHERE = """
 import json, os, sys, tempfile
@@ -123,14 +66,6 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 pathlib.Path({!r}).write_text(f"{{os.getpid()}} {{child.pid}}")
 time.sleep(60)
 """
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
