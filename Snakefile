@@ -107,6 +107,7 @@ rule arithmetic:
 
 
 onsuccess:
+    forget_heard(Path.cwd())
     write_report()
 
 

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from pipeline_lib import store
+from pipeline_lib import finished, store
 from pipeline_lib.errors import ArtifactError
 
 T = TypeVar("T")
@@ -41,8 +41,8 @@ KIND = "pieces"
 SUFFIX = ".pieces"
 MOST_WAITING = 1 << 30
 """Bytes of finished steps that wait in memory to be written."""
-HASHED_WHOLE = 1 << 20
-"""Inputs up to this size (bytes) are known by their content, larger ones by size and time."""
+HASHED_WHOLE = 1 << 26
+"""Other inputs than artifacts are known by their content up to this size (bytes), else by time."""
 
 logger = logging.getLogger("pipeline_lib")
 
@@ -53,12 +53,17 @@ def resumable(job: Any) -> Iterator[None]:
 
     ``job`` has the input, output, params and wildcards of a rule. What was kept goes with the end
     of the block, or stays where it ends with an error or a request to stop (SIGTERM), after which
-    nothing is lost. Steps of other work on the same output are deleted.
+    nothing is lost. Steps of other work on the same output are deleted. A job whose whole result
+    was kept (`finished`) takes it back and ends here.
     """
-    output = Path(job.output[0])
-    folder = output.with_name(f".{output.name}{SUFFIX}")
+    outputs = [str(path) for path in job.output]
+    folder = Path(outputs[0]).with_name(f".{Path(outputs[0]).name}{SUFFIX}")
     facts = store.provenance(job.wildcards, job.params)
-    pieces = Pieces(folder / work_key(facts, [str(path) for path in job.input]), _seconds())
+    own = folder / work_key(facts, [str(path) for path in job.input])
+    if finished.take_back(outputs, own):
+        logger.info("an earlier attempt had finished: its result is taken back")
+        raise SystemExit(0)
+    pieces = Pieces(own, _seconds())
     token = _SCOPE.set(Scope(pieces))
     try:
         with _stopping_by_exit():
@@ -68,7 +73,8 @@ def resumable(job: Any) -> Iterator[None]:
         raise
     finally:
         _SCOPE.reset(token)
-    shutil.rmtree(folder, ignore_errors=True)
+    if os.environ.get(finished.KEEP_VARIABLE) != "1" or not finished.keep(outputs, own):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def work_key(facts: Mapping[str, Any], inputs: Sequence[str]) -> str:
@@ -86,6 +92,9 @@ def work_key(facts: Mapping[str, Any], inputs: Sequence[str]) -> str:
 def _identity(path: Path) -> str:
     if path.is_dir():
         return "folder"
+    if path.suffix == ".h5":
+        with suppress(ArtifactError), store.open_artifact(path, None) as artifact:
+            return artifact.digest
     stat = path.stat()
     if stat.st_size > HASHED_WHOLE:
         return f"{stat.st_size} {stat.st_mtime_ns}"

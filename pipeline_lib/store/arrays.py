@@ -198,8 +198,8 @@ def write_artifact(
 
 
 @contextmanager
-def open_artifact(path: str | os.PathLike[str], kind: str) -> Iterator[Artifact]:
-    """Open an artifact of the given kind; ArtifactError when it is none, or not a whole one."""
+def open_artifact(path: str | os.PathLike[str], kind: str | None) -> Iterator[Artifact]:
+    """Open an artifact of the given kind (None: any); ArtifactError for none, or a damaged one."""
     path = Path(path)
     if not path.exists():
         raise ArtifactError("the artifact does not exist", where=path, hint="Run snakemake.")
@@ -214,7 +214,7 @@ def open_artifact(path: str | os.PathLike[str], kind: str) -> Iterator[Artifact]
         yield Artifact(path, file)
 
 
-def _check_header(file: h5py.File, path: Path, kind: str) -> None:
+def _check_header(file: h5py.File, path: Path, kind: str | None) -> None:
     if "format" not in file.attrs or "digest" not in file.attrs:
         raise ArtifactError("the HDF5 file was not written by Bagpipe", where=path, hint=RERUN_HINT)
     found = int(file.attrs["format"])
@@ -225,7 +225,7 @@ def _check_header(file: h5py.File, path: Path, kind: str) -> None:
             value=f"found {found}, this version reads {FORMAT_VERSION}",
             hint=RERUN_HINT,
         )
-    if file.attrs["kind"] != kind:
+    if kind is not None and file.attrs["kind"] != kind:
         raise ArtifactError(
             f"expected an artifact of kind {kind!r}",
             where=path,

@@ -9,12 +9,13 @@ from pipeline_lib.artifacts.effects import answer_tokens
 from pipeline_lib.interventions.attribute import iter_attribution
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.stimuli.arithmetic import POSITIONS
 from pipeline_lib.stimuli.context import PromptContext
 
 SITES = ("z", "mlp_post")
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     context = PromptContext.read(snakemake.input.context, model.tokenizer)
     pairs = pd.concat([store.read_table(path) for path in snakemake.input.pairs], ignore_index=True)

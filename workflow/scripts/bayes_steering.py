@@ -6,9 +6,10 @@ from pipeline_lib.bayes.probe import ProbeSettings
 from pipeline_lib.bayes.steering import SteeringSettings, steer
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.stimuli.bernoulli import BernoulliTask
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     steered = steer(
         model,

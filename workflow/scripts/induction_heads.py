@@ -4,8 +4,9 @@ from pipeline_lib import store
 from pipeline_lib.induction.heads import draw_sequences, measure_heads, write_patterns
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     settings = snakemake.params.settings
     prepend_bos, seed = settings["prepend_bos"], settings["seed"]
     model = open_model(snakemake.input.manifest, **snakemake.params.model)

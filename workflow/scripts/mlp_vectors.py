@@ -4,11 +4,12 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.numbers import write_keys, write_outputs
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.arithmetic import some_prompts
 from pipeline_lib.stimuli.context import PromptContext
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     settings, operators = snakemake.params.settings, snakemake.params.operators
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     context = PromptContext.read(snakemake.input.context, model.tokenizer)

@@ -4,10 +4,11 @@ from pipeline_lib import store
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
 from pipeline_lib.odd_one_out.baselines import GridSettings, measure_baselines
+from pipeline_lib.pieces import resumable
 from pipeline_lib.stimuli.odd_one_out import Formats
 from pipeline_lib.stimuli.people import read_people
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     params = snakemake.params
     people = read_people(snakemake.input.get("people"))
     model = open_model(snakemake.input.manifest, **params.model)

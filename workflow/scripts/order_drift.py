@@ -4,10 +4,11 @@ from pipeline_lib import store
 from pipeline_lib.induction.baseline import measure_orders
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.sequences import check_symbols, order_table, pairs_of
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     settings = snakemake.params.settings
     model = open_model(snakemake.input.manifest, **snakemake.params.model)
     pairs = pairs_of(settings["symbols"], settings["other_symbols"])

@@ -3,12 +3,13 @@
 from pipeline_lib import store
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.power.baseline import Answers, pair_table, token_rows
 from pipeline_lib.power.measure import baselines, counts
 from pipeline_lib.power.prompts import read_pair_prompts
 from pipeline_lib.stimuli.power import read_pairs
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     params, output = snakemake.params, snakemake.output
     asked = params.asked
     pairs = read_pairs(*snakemake.input.pairs)

@@ -5,11 +5,12 @@ import torch
 from pipeline_lib import store
 from pipeline_lib.artifacts.residuals import open_residuals
 from pipeline_lib.logs import job
+from pipeline_lib.pieces import resumable
 from pipeline_lib.probing.answers import probe_answers
 from pipeline_lib.probing.training import ProbeSettings
 from pipeline_lib.rng import generator
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     operator, settings = snakemake.wildcards.operator, snakemake.params.settings
     trained = ("epochs", "learning_rate", "batch", "standardize")
     with open_residuals(snakemake.input.residuals) as residuals:

@@ -4,8 +4,9 @@ from pipeline_lib import store
 from pipeline_lib.artifacts.scores import score_map_artifact, write_scores
 from pipeline_lib.heuristics.settings import HeuristicSettings
 from pipeline_lib.logs import job
+from pipeline_lib.pieces import resumable
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     scores, index = score_map_artifact(
         snakemake.input.maps,
         snakemake.wildcards.operator,

@@ -7,12 +7,13 @@ from pipeline_lib.artifacts.verification import read_pairs, write_checks
 from pipeline_lib.logs import job
 from pipeline_lib.models.loading import load_tokenizer
 from pipeline_lib.models.opening import open_model
+from pipeline_lib.pieces import resumable
 from pipeline_lib.rng import generator
 from pipeline_lib.stimuli.context import PromptContext
 from pipeline_lib.verification.checks import require_passed
 from pipeline_lib.verification.verify import verify_engine
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), resumable(snakemake):
     settings = snakemake.params.settings
     folder = Path(store.read_json(snakemake.input.manifest)["folder"])
     context = PromptContext.read(snakemake.input.context, load_tokenizer(folder))
