@@ -19,7 +19,7 @@ from pipeline_lib.errors import BagpipeError
 
 PACKAGE = "pipeline_lib"
 # What only words messages or forwards to other modules; it cannot change a result.
-_NAMES = ("errors", "logs", "finished", "fingerprint", "warm.protocol")
+_NAMES = ("errors", "logs", "fingerprint", "warm.protocol")
 NEUTRAL = frozenset({PACKAGE, *(f"{PACKAGE}.{name}" for name in _NAMES)})
 
 

@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from pipeline_lib import finished, store
+from pipeline_lib import store
 from pipeline_lib.errors import ArtifactError
 
 T = TypeVar("T")
@@ -53,17 +53,12 @@ def resumable(job: Any) -> Iterator[None]:
 
     ``job`` has the input, output, params and wildcards of a rule. What was kept goes with the end
     of the block, or stays where it ends with an error or a request to stop (SIGTERM), after which
-    nothing is lost. Steps of other work on the same output are deleted. A job whose whole result
-    was kept (`finished`) takes it back and ends here.
+    nothing is lost. Steps of other work on the same output are deleted.
     """
-    outputs = [str(path) for path in job.output]
-    folder = Path(outputs[0]).with_name(f".{Path(outputs[0]).name}{SUFFIX}")
+    output = Path(job.output[0])
+    folder = output.with_name(f".{output.name}{SUFFIX}")
     facts = store.provenance(job.wildcards, job.params)
-    own = folder / work_key(facts, [str(path) for path in job.input])
-    if finished.take_back(outputs, own):
-        logger.info("an earlier attempt had finished: its result is taken back")
-        raise SystemExit(0)
-    pieces = Pieces(own, _seconds())
+    pieces = Pieces(folder / work_key(facts, [str(path) for path in job.input]), _seconds())
     token = _SCOPE.set(Scope(pieces))
     try:
         with _stopping_by_exit():
@@ -73,8 +68,7 @@ def resumable(job: Any) -> Iterator[None]:
         raise
     finally:
         _SCOPE.reset(token)
-    if os.environ.get(finished.KEEP_VARIABLE) != "1" or not finished.keep(outputs, own):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def work_key(facts: Mapping[str, Any], inputs: Sequence[str]) -> str:

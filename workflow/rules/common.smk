@@ -22,23 +22,17 @@ from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
 from pipeline_lib.fingerprint import fingerprint
-from pipeline_lib.finished import KEEP_VARIABLE, forget_heard, mark_unheard
 from pipeline_lib.pieces import MINUTES_VARIABLE
 from pipeline_lib.preflight import check_workspace
 from pipeline_lib.warm.launch import environment_of_jobs
 
-# A job on a cluster runs its rules in a Snakemake of its own, far from the main process.
-IS_MAIN = not (workflow.remote_exec or workflow.subprocess_exec)
-if workflow.remote_exec:
-    os.environ[KEEP_VARIABLE] = "1"
+# On a cluster, rules that share an allocation run in a Snakemake of their own.
 IS_GROUP = workflow.remote_exec and len(workflow.dag_settings.target_jobs) > 1
 os.environ.update(environment_of_jobs(ROOT, os.environ, share_models=IS_GROUP))
 
 try:
     CONFIG = load_config(config, presets=ROOT / "config" / "presets")
     check_workspace(CONFIG, Path.cwd())
-    if IS_MAIN:
-        mark_unheard(Path.cwd())
 except BagpipeError as error:
     raise WorkflowError(str(error)) from None
 
