@@ -18,7 +18,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from snakemake.exceptions import WorkflowError
 
-from pipeline_lib.config import load_config
+from pipeline_lib.config import load_config, refuse_templates
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
 from pipeline_lib.fingerprint import fingerprint
@@ -28,6 +28,7 @@ from pipeline_lib.warm.launch import environment_of_jobs
 os.environ.update(environment_of_jobs(ROOT, os.environ))
 
 try:
+    refuse_templates(workflow.configfiles)
     CONFIG = load_config(config, presets=ROOT / "config" / "presets")
     check_workspace(CONFIG, Path.cwd())
 except BagpipeError as error:
