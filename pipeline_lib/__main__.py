@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import yaml
 
 from pipeline_lib import config as configuration
 from pipeline_lib.config.docs import TABLE_MARKERS
-from pipeline_lib.errors import BagpipeError, ConfigError
+from pipeline_lib.errors import ArtifactError, BagpipeError, ConfigError
 from pipeline_lib.fingerprint import explain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +59,30 @@ def _parser() -> argparse.ArgumentParser:
     rate.add_argument("--calibrate", action="store_true", help="measure it here (10 seconds)")
     plan.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
     plan.set_defaults(command=_plan)
+
+    check = commands.add_parser(
+        "check",
+        help="whether all results are whole, and what repairs those that are not",
+        description="Read every result: checksums, shapes, provenance; models against their "
+        "manifests. Name what is damaged, its rule, and the commands that repair it (exit code 1). "
+        "Nothing is changed.",
+    )
+    check.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="look here alone (default: data and figs); run it where snakemake runs",
+    )
+    check.add_argument(
+        "--configfile", nargs="+", default=[], metavar="FILE", help="of your run, for the commands"
+    )
+    check.add_argument(
+        "--remove-leftovers",
+        action="store_true",
+        help="delete temporary files of killed runs, if no process of this machine owns them",
+    )
+    check.set_defaults(command=_check)
 
     code = commands.add_parser("fingerprint", help="modules that a script's fingerprint covers")
     code.add_argument("script", type=Path)
@@ -129,6 +154,25 @@ def _plan(options: argparse.Namespace) -> str:
     if options.csv:
         store.write_table(options.csv, plan.plan_table(plans, throughput))
     return plan.plan_text(plans, throughput)
+
+
+def _check(options: argparse.Namespace) -> str:
+    from pipeline_lib import check  # slower to import than the other commands need
+
+    working = Path.cwd()
+    folders = options.folders or [Path(name) for name in ("data", "figs") if Path(name).is_dir()]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError("The folder does not exist.", where=folder)
+    survey = check.check_folders(folders, working)
+    leftovers = check.find_leftovers(folders)
+    if options.remove_leftovers:
+        leftovers = check.remove_leftovers(leftovers)
+    files = f"--configfile {shlex.join(options.configfile)}" if options.configfile else ""
+    text = check.report_text(survey, leftovers, check.lock_state(working), files)
+    if survey.findings:
+        raise ArtifactError(text.rstrip())
+    return text
 
 
 def _key_value(setting: str) -> dict[str, object]:

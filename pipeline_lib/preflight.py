@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline_lib.config import Config
-from pipeline_lib.errors import BagpipeError, DiskError, ModelError
+from pipeline_lib.errors import BagpipeError, ConfigError, DiskError, ModelError
 from pipeline_lib.stimuli.odd_one_out import Formats, People, example_pairs
 from pipeline_lib.stimuli.people import read_people
 from pipeline_lib.stimuli.power import read_pairs
@@ -18,7 +18,7 @@ def check_workspace(config: Config, folder: Path) -> None:
     ``folder`` is the working folder of the run. Raises ModelError or DiskError (the only problem),
     or a BagpipeError with all problems.
     """
-    problems = [*_folder_problems(folder)]
+    problems = [*_folder_problems(folder), *_links_outside(config, folder)]
     for name in _studied_models(config):
         model = config.model(name)
         if model.source == "local":
@@ -39,6 +39,27 @@ def _studied_models(config: Config) -> list[str]:
     beside = [f"{name}@{step}" for name in models for step in config.checkpoints_of(name)]
     others = [name for study in config.enabled_sisters() for name in config.study(study).models]
     return list(dict.fromkeys([*models, *beside, *others]))
+
+
+def _links_outside(config: Config, folder: Path) -> Iterator[BagpipeError]:
+    """Links must not lead out of the project unless the config says so; ``data`` may be a link."""
+    study, power = config.odd_one_out, config.power
+    paths = [("odd_one_out.people", study.people, study.outside_project)]
+    paths.append(("power.pairs", power.pairs or "", power.outside_project))
+    for name in _studied_models(config):
+        model = config.model(name)
+        if model.source == "local":
+            paths.append((f"models.{name}.path", model.path, model.outside_project))
+    rooms = (folder.resolve(), (folder / "data").resolve())
+    for key, path, allowed in paths:
+        real = (folder / path).resolve()
+        if not allowed and not any(real.is_relative_to(room) for room in rooms):
+            yield ConfigError(
+                "a link leads out of the project",
+                where=f"{key}: {path}",
+                value=real,
+                hint=f"Set outside_project: true beside {key} if that is meant.",
+            )
 
 
 def _pair_problems(config: Config, folder: Path) -> Iterator[BagpipeError]:
@@ -95,7 +116,7 @@ def _model_problems(folder: Path, name: str) -> Iterator[BagpipeError]:
         return
     try:
         json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         yield ModelError("the model's config.json cannot be read", where=where, value=error)
     if not any(folder.glob("*.safetensors")):
         yield ModelError(

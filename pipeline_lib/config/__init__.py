@@ -8,8 +8,9 @@ room: stages get plain values as parameters, so that a new key makes no stage st
 from pipeline_lib.config.arithmetic import ArithmeticStudy
 from pipeline_lib.config.base import OPERATOR_NAMES, POSITION_NAMES, Section
 from pipeline_lib.config.docs import docs_table, json_schema
+from pipeline_lib.config.files import read_yaml, refuse_templates
 from pipeline_lib.config.heuristics import HeuristicsSection
-from pipeline_lib.config.loading import load_config, merge, read_presets, read_yaml
+from pipeline_lib.config.loading import load_config, merge, read_presets
 from pipeline_lib.config.models import HubModel, LocalModel, PackageModel, PlantedModel
 from pipeline_lib.config.problems import InvalidConfigError, Problem
 from pipeline_lib.config.root import SISTERS, Config
@@ -34,4 +35,5 @@ __all__ = [
     "merge",
     "read_presets",
     "read_yaml",
+    "refuse_templates",
 ]

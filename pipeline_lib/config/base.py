@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -71,6 +72,15 @@ class Conflict:
     value: Any
     text: str
     involves: tuple[str, ...] = ()
+
+
+def outside(key: str, path: str) -> Conflict | None:
+    """The contradiction of a path that leads out of the project; None for one that does not."""
+    parts = PurePath(path)
+    if not (parts.is_absolute() or ".." in parts.parts or path.startswith("~")):
+        return None
+    text = "leads out of the project; set outside_project: true if that is meant"
+    return Conflict(key, path, text, involves=("outside_project",))
 
 
 class Section(BaseModel):

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from pipeline_lib.config.arithmetic import ArithmeticStudy
 from pipeline_lib.config.base import Section
 from pipeline_lib.config.docs import schema_tree
+from pipeline_lib.config.files import read_yaml, refuse_endless
 from pipeline_lib.config.problems import InvalidConfigError, Problem, did_you_mean, explain
 from pipeline_lib.config.root import Config
 from pipeline_lib.config.schema import Path, dotted
@@ -32,6 +32,7 @@ def load_config(raw: Mapping[Any, Any], *, presets: FilePath | str | Presets) ->
     Raises InvalidConfigError (a ConfigError) that lists all problems at once.
     """
     known = presets if isinstance(presets, Mapping) else read_presets(presets)
+    refuse_endless(raw)
     user, problems = _plain_block(raw), []
     name = user.setdefault("preset", DEFAULT_PRESET)
     if not isinstance(name, str) or name not in known:
@@ -60,23 +61,6 @@ def read_presets(folder: FilePath | str) -> dict[str, dict[Any, Any]]:
     if not files:
         raise ConfigError("There are no presets.", where=folder, hint="Expected: paper.yaml")
     return {file.stem: read_yaml(file) for file in files}
-
-
-def read_yaml(file: FilePath | str) -> dict[Any, Any]:
-    """The values of one YAML file (a block of keys; an empty file is an empty block).
-
-    Raises ConfigError when the file is missing or is not such a block.
-    """
-    try:
-        values = yaml.safe_load(FilePath(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            "A configuration file cannot be read.", where=file, value=reason
-        ) from None
-    if not isinstance(values or {}, dict):
-        raise ConfigError("A configuration file must hold a block of keys.", where=file)
-    return values or {}
 
 
 def merge(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> dict[Any, Any]:

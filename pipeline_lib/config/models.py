@@ -1,14 +1,14 @@
 """Where models come from: the project, the hub, a package of the registry, or built by hand."""
 
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from pipeline_lib.checkpoints.names import FINAL
-from pipeline_lib.config.base import Conflict, Count, CountOrZero, Items, Section, Seed
+from pipeline_lib.config.base import Conflict, Count, CountOrZero, Items, Section, Seed, outside
+from pipeline_lib.models.files import MOVING_REVISIONS
 
 
 def _not_final(name: str) -> str:
@@ -22,7 +22,6 @@ Checkpoint = Annotated[
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["step65"]),
     AfterValidator(_not_final),
 ]
-MOVING_REVISIONS = ("main", "master", "HEAD", "latest")
 
 
 class _Model(Section):
@@ -57,15 +56,9 @@ class LocalModel(_Model):
 
     def conflicts(self) -> Iterator[Conflict]:
         """A path must stay inside the project unless said otherwise."""
-        path = PurePath(self.path)
-        leaves = path.is_absolute() or ".." in path.parts or self.path.startswith("~")
-        if leaves and not self.outside_project:
-            yield Conflict(
-                "path",
-                self.path,
-                "leads out of the project; set outside_project: true if that is meant",
-                involves=("outside_project",),
-            )
+        found = None if self.outside_project else outside("path", self.path)
+        if found is not None:
+            yield found
 
     def at(self, checkpoint: str) -> "LocalModel":
         """The same model at a training checkpoint."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline_lib.config.base import Conflict, Count, Items, NonEmpty, Section
+from pipeline_lib.config.base import Conflict, Count, Items, NonEmpty, Section, outside
 from pipeline_lib.config.study import StudySection
 
 TaskName = Literal["odd_one_out", "odd_one_out_shots", "common_attribute", "one_name"]
@@ -136,8 +136,10 @@ class SubspaceSection(Section):
 class OddOneOutStudy(StudySection):
     """Which parts of a model find the odd one out (docs/odd_one_out.md)."""
 
-    people: str = ""
+    people: Annotated[str, Field(max_length=1_000, pattern=r"^[^\x00-\x1f]*$")] = ""
     """Own table of people (CSV: name, profession, super_class, fame); empty: the shipped one."""
+    outside_project: bool = False
+    """Allows `people` to be absolute or to lead out of the project."""
     tasks: Annotated[Items[TaskName], NonEmpty] = (
         "odd_one_out", "odd_one_out_shots", "common_attribute", "one_name",
     )  # fmt: skip
@@ -168,3 +170,10 @@ class OddOneOutStudy(StudySection):
     sweep: SweepSection = SweepSection()
     paths: PathSection = PathSection()
     subspace: SubspaceSection = SubspaceSection()
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """The path stays in the project unless said otherwise."""
+        yield from super().conflicts()
+        found = None if self.outside_project else outside("people", self.people)
+        if found is not None:
+            yield found

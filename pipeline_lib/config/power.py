@@ -1,13 +1,12 @@
 """Settings of the study power."""
 
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from pipeline_lib.config.base import Conflict, Count, Items, NonEmpty, Section
+from pipeline_lib.config.base import Conflict, Count, Items, NonEmpty, Section, outside
 from pipeline_lib.config.study import StudySection
 from pipeline_lib.stimuli.power import FALSE_VARIANTS, QUESTION, TRUE_VARIANTS, question_problem
 
@@ -57,15 +56,9 @@ class PowerStudy(StudySection):
     def conflicts(self) -> Iterator[Conflict]:
         """The path stays in the project unless said otherwise; no variant is of both answers."""
         yield from super().conflicts()
-        path = PurePath(self.pairs or "")
-        leaves = path.is_absolute() or ".." in path.parts or str(path).startswith("~")
-        if leaves and not self.outside_project:
-            yield Conflict(
-                "pairs",
-                self.pairs,
-                "leads out of the project; set outside_project: true if that is meant",
-                involves=("outside_project",),
-            )
+        found = None if self.outside_project else outside("pairs", self.pairs or "")
+        if found is not None:
+            yield found
         shared = [variant for variant in self.true_variants if variant in self.false_variants]
         if shared:
             yield Conflict(

@@ -7,7 +7,7 @@ names, so a new architecture is one class here and one line in ``ARCHITECTURES``
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -38,6 +38,18 @@ class ModelShape:
         mlp = self.d_model * self.d_mlp * (3 if self.gated_mlp else 2)
         embedding = self.d_vocab * self.d_model * (1 if self.tied_embedding else 2)
         return self.n_layers * (attention + mlp) + embedding
+
+
+SIZES = (
+    "n_layers",
+    "n_heads",
+    "n_kv_heads",
+    "d_head",
+    "d_model",
+    "d_mlp",
+    "d_vocab",
+    "n_positions",
+)
 
 
 class Architecture:
@@ -257,7 +269,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
             where=folder,
             hint="The folder must be a Hugging Face model: config.json, *.safetensors, tokenizer.",
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             "The model's config.json cannot be read.",
             where=path,
@@ -278,7 +290,14 @@ def read_model_shape(folder: Path) -> ModelShape:
     path = Path(folder) / "config.json"
     arch = architecture_of(str(config.get("model_type")), path)
     try:
-        return arch.shape(config)
+        return _checked(arch.shape(config), path)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ModelError(
+            "The model's config.json holds no sizes where sizes belong.",
+            where=path,
+            value=error,
+            hint="Download the file again.",
+        ) from error
     except KeyError as error:
         raise ModelError(
             "The model's config.json lacks an entry.",
@@ -286,3 +305,16 @@ def read_model_shape(folder: Path) -> ModelShape:
             value=error.args[0],
             hint=f"A {config['model_type']} configuration states it; download the file again.",
         ) from error
+
+
+def _checked(shape: ModelShape, path: Path) -> ModelShape:
+    """The shape; ModelError unless its sizes are above 0 (no neurons: attention only)."""
+    for name, size in asdict(shape).items():
+        if name in SIZES and not (type(size) is int and (size > 0 or (name, size) == ("d_mlp", 0))):
+            raise ModelError(
+                "The model's config.json holds no sizes where sizes belong.",
+                where=path,
+                value=f"{name} = {size!r}",
+                hint="Download the file again.",
+            )
+    return shape

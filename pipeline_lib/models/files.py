@@ -4,6 +4,9 @@ from pathlib import Path
 
 from pipeline_lib.errors import ModelError
 
+MOVING_REVISIONS = ("main", "master", "HEAD", "latest")
+"""Revisions of a repository that stand for another commit whenever it is updated."""
+
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model folder, sorted; ModelError when there are none."""

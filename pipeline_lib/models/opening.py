@@ -11,6 +11,7 @@ import torch
 from pipeline_lib import store
 from pipeline_lib.models.files import weight_files
 from pipeline_lib.models.loading import LanguageModel, load_model
+from pipeline_lib.models.manifest import check_small_files
 from pipeline_lib.warm.protocol import SHARE_VARIABLE
 
 logger = logging.getLogger("pipeline_lib")
@@ -29,6 +30,7 @@ def open_model(
     next job's if that asks for the same one. Give ``own`` where the model will be changed.
     """
     described = store.read_json(manifest)
+    check_small_files(described)
     folder = Path(described["folder"])
     placed = device_map or ("cuda" if torch.cuda.is_available() else "cpu")
     key = (_identity(Path(manifest), folder), dtype, placed)

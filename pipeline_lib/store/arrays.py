@@ -2,10 +2,10 @@
 
 Every dataset carries its axis names, units and a fletcher32 checksum; every axis may carry
 coordinates (a dataset in the group ``coords``). The root attributes hold the format version, the
-kind of artifact, its provenance (JSON) and the digest of its content.
+kind of artifact, its provenance (JSON) and the digest of its content; a seal of all else follows
+(see `seals`).
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +20,16 @@ import numpy as np
 
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.store.disk import atomic_path, require_space
+from pipeline_lib.store.seals import (
+    UNREADABLE,
+    append_seal,
+    checked_ranges,
+    content_digest,
+    is_whole,
+    misfits,
+)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RERUN_HINT = "Delete the file and run snakemake again: only this stage and what follows recompute."
 RECORDED_LIBRARIES = ("torch", "transformers", "numpy", "h5py", "pandas")
 
@@ -103,7 +111,7 @@ class Artifact:
         return str(self.file.attrs["digest"])
 
     def dataset(self, name: str) -> h5py.Dataset:
-        """The HDF5 dataset itself, for slicing."""
+        """The HDF5 dataset itself, for its shape; values are read with `read`."""
         if name not in self.file:
             raise ArtifactError(
                 f"the artifact has no dataset {name!r}",
@@ -111,20 +119,14 @@ class Artifact:
                 value=f"it holds {sorted(self.file)}",
                 hint=RERUN_HINT,
             )
-        return self.file[name]
+        with told_of(self.path, f"dataset {name!r} cannot be read"):
+            return self.file[name]
 
     def read(self, name: str, index: Any = ...) -> np.ndarray:
         """Values of a dataset, whole or at ``index``; a damaged chunk raises ArtifactError."""
         dataset = self.dataset(name)
-        try:
+        with told_of(self.path, f"dataset {name!r} is damaged (checksum failed)", OSError):
             return np.asarray(dataset[index])
-        except OSError as error:
-            raise ArtifactError(
-                f"dataset {name!r} is damaged (checksum failed)",
-                where=self.path,
-                value=error,
-                hint=RERUN_HINT,
-            ) from error
 
     def axes(self, name: str) -> tuple[str, ...]:
         """Axis names of a dataset."""
@@ -165,14 +167,18 @@ def create_artifact(
     provenance: Mapping[str, Any],
 ) -> Iterator[ArtifactWriter]:
     """Write an HDF5 artifact; the file appears under ``path`` only when the block ends well."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
-        for axis, values in coords.items():
-            _write_coords(file, axis, np.asarray(values))
-        yield ArtifactWriter(file)
-        file.attrs["format"] = FORMAT_VERSION
-        file.attrs["kind"] = kind
-        file.attrs["provenance"] = json.dumps(provenance, sort_keys=True, default=str)
-        file.attrs["digest"] = content_digest(file)
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w", locking=False) as file:
+            for axis, values in coords.items():
+                _write_coords(file, axis, np.asarray(values))
+            yield ArtifactWriter(file)
+            file.attrs["format"] = FORMAT_VERSION
+            file.attrs["kind"] = kind
+            file.attrs["provenance"] = json.dumps(provenance, sort_keys=True, default=str)
+            file.attrs["digest"] = content_digest(file)
+            file.flush()
+            ranges = checked_ranges(file)
+        append_seal(temporary, ranges)
 
 
 def _write_coords(file: h5py.File, axis: str, values: np.ndarray) -> None:
@@ -197,26 +203,56 @@ def write_artifact(
             writer.add(name, array)
 
 
+Kinds = type[Exception] | tuple[type[Exception], ...]
+
+
+@contextmanager
+def told_of(path: str | os.PathLike[str], what: str, kinds: Kinds = UNREADABLE) -> Iterator[None]:
+    """What h5py raises for a damaged file (``kinds``) as an ArtifactError."""
+    try:
+        yield
+    except kinds as error:
+        reason = str(error) or type(error).__name__
+        raise ArtifactError(what, where=path, value=reason, hint=RERUN_HINT) from error
+
+
 @contextmanager
 def open_artifact(path: str | os.PathLike[str], kind: str | None) -> Iterator[Artifact]:
-    """Open an artifact of the given kind (None: any); ArtifactError for none, or a damaged one."""
+    """Open an artifact of the given kind (None: of any); ArtifactError when it is none.
+
+    Also when it is not a whole one: all but the values of large datasets is verified here, and
+    those are when they are read.
+    """
     path = Path(path)
     if not path.exists():
         raise ArtifactError("the artifact does not exist", where=path, hint="Run snakemake.")
-    try:
+    with told_of(path, "the file cannot be read"):
+        _check_seal(path)
         file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise ArtifactError(
-            "the file is truncated or not HDF5", where=path, value=error, hint=RERUN_HINT
-        ) from error
     with file:
-        _check_header(file, path, kind)
+        with told_of(path, "the artifact is damaged (its header cannot be read)"):
+            _check_header(file, path, kind)
         yield Artifact(path, file)
 
 
+def _check_seal(path: Path) -> None:
+    """All but the values of large datasets is as it was written; nothing is read by HDF5 before."""
+    whole = is_whole(path)
+    if whole is None:
+        raise ArtifactError(
+            "the file is truncated or not HDF5, or was not written by this version of Bagpipe",
+            where=path,
+            hint=RERUN_HINT,
+        )
+    if not whole:
+        raise ArtifactError(
+            "the artifact is damaged (header, coordinates or shapes are not what was written)",
+            where=path,
+            hint=RERUN_HINT,
+        )
+
+
 def _check_header(file: h5py.File, path: Path, kind: str | None) -> None:
-    if "format" not in file.attrs or "digest" not in file.attrs:
-        raise ArtifactError("the HDF5 file was not written by Bagpipe", where=path, hint=RERUN_HINT)
     found = int(file.attrs["format"])
     if found != FORMAT_VERSION:
         raise ArtifactError(
@@ -232,50 +268,17 @@ def _check_header(file: h5py.File, path: Path, kind: str | None) -> None:
             value=file.attrs["kind"],
             hint="Check that the path belongs to this stage.",
         )
+    for misfit in misfits(file):
+        raise ArtifactError(
+            "the artifact has datasets of wrong shape", where=path, value=misfit, hint=RERUN_HINT
+        )
 
 
-def content_digest(file: h5py.File) -> str:
-    """SHA-256 over names, axes, dtypes, shapes and values of every dataset, in name order."""
-    names: list[str] = []
-    file.visititems(
-        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-    )
-    total = hashlib.sha256()
-    for name in sorted(names):
-        dataset = file[name]
-        axes = list(dataset.attrs.get("axes", []))
-        total.update(f"{name}|{axes}|{dataset.dtype}|{dataset.shape}\n".encode())
-        for block in _blocks(dataset):
-            if block.dtype.kind == "O":
-                total.update("\x1f".join(map(str, block.ravel())).encode())
-            else:
-                total.update(block.tobytes())
-    return total.hexdigest()
-
-
-def _blocks(dataset: h5py.Dataset, target_bytes: int = 1 << 22) -> Iterator[np.ndarray]:
-    """The dataset in slices along its first axis of about ``target_bytes``."""
-    if dataset.ndim == 0 or dataset.size == 0:
-        yield np.asarray(dataset[()])
-        return
-    row_bytes = max(1, dataset.dtype.itemsize * dataset.size // dataset.shape[0])
-    step = max(1, target_bytes // row_bytes)
-    for start in range(0, dataset.shape[0], step):
-        yield np.asarray(dataset[start : start + step])
-
-
-def verify_artifact(path: str | os.PathLike[str], kind: str) -> None:
+def verify_artifact(path: str | os.PathLike[str], kind: str | None) -> None:
     """Read every value and compare the digest with the recorded one; ArtifactError otherwise."""
     with open_artifact(path, kind) as artifact:
-        try:
+        with told_of(path, "the artifact is damaged (checksum failed)"):
             found = content_digest(artifact.file)
-        except OSError as error:
-            raise ArtifactError(
-                "the artifact is damaged (checksum failed)",
-                where=path,
-                value=error,
-                hint=RERUN_HINT,
-            ) from error
         if found != artifact.digest:
             raise ArtifactError(
                 "the artifact's content does not match its digest",

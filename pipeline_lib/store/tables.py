@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline_lib.errors import ArtifactError
 from pipeline_lib.store.arrays import RERUN_HINT
+from pipeline_lib.store.digests import check_digest
 from pipeline_lib.store.disk import atomic_path
 
 
@@ -20,8 +21,12 @@ def write_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
 
 
 def read_table(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table; ArtifactError when it is missing, broken or lacks one of ``columns``."""
+    """Read a CSV table; ArtifactError when it is missing, broken or lacks one of ``columns``.
+
+    Broken is also one that differs from its checksum.
+    """
     try:
+        check_digest(path)
         table = pd.read_csv(path, keep_default_na=True, na_values=[], low_memory=False)
     except (OSError, ValueError) as error:
         raise ArtifactError(
@@ -45,10 +50,14 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a JSON document; ArtifactError when it is missing or broken."""
+    """Read a JSON document; ArtifactError when it is missing or broken, or is no block of keys."""
     try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
+        check_digest(path)
+        content = json.loads(Path(path).read_text())
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(
             "the JSON file cannot be read", where=path, value=error, hint=RERUN_HINT
         ) from error
+    if not isinstance(content, dict):
+        raise ArtifactError("the JSON file holds no block of keys", where=path, hint=RERUN_HINT)
+    return content

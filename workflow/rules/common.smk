@@ -18,7 +18,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from snakemake.exceptions import WorkflowError
 
-from pipeline_lib.config import load_config
+from pipeline_lib.config import load_config, refuse_templates
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
 from pipeline_lib.fingerprint import fingerprint
@@ -31,6 +31,7 @@ IS_GROUP = workflow.remote_exec and len(workflow.dag_settings.target_jobs) > 1
 os.environ.update(environment_of_jobs(ROOT, os.environ, share_models=IS_GROUP))
 
 try:
+    refuse_templates(workflow.configfiles)
     CONFIG = load_config(config, presets=ROOT / "config" / "presets")
     check_workspace(CONFIG, Path.cwd())
 except BagpipeError as error:

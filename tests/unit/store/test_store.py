@@ -1,6 +1,8 @@
 """Artifacts: written whole or not at all, read with one clear error when damaged."""
 
 import errno
+import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from pipeline_lib import store
 from pipeline_lib.errors import ArtifactError, DiskError
+from pipeline_lib.store.seals import append_seal, checked_ranges
 
 ROOT = Path(__file__).resolve().parents[3]
 COORDS = {"prompt": [3, 5, 8], "component": ["head_0", "mlp"]}
@@ -100,28 +103,76 @@ def test_flipped_bit_in_a_dataset_is_found_by_its_checksum(tmp_path):
 
 
 def test_changed_value_is_found_by_the_digest(tmp_path):
-    write(tmp_path / "a.h5")
-    with h5py.File(tmp_path / "a.h5", "r+") as file:
+    path = tmp_path / "a.h5"
+    write(path)
+    with h5py.File(path, "r+") as file:
         file["effect"][0, 0] = 99
+        file.flush()
+        ranges = checked_ranges(file)
+    append_seal(path, ranges)
     with pytest.raises(ArtifactError, match="does not match its digest"):
-        store.verify_artifact(tmp_path / "a.h5", "effects")
+        store.verify_artifact(path, "effects")
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda file: file.attrs.__delitem__("format"), "not written by Bagpipe"),
-        (lambda file: file.attrs.__setitem__("format", 0), "another format version"),
-        (lambda file: file.attrs.__setitem__("kind", "maps"), "kind 'effects'"),
-    ],
-)
-def test_foreign_old_and_misplaced_files(tmp_path, spoil, message):
+def test_a_file_of_another_stage_is_told_by_its_kind(tmp_path):
     write(tmp_path / "a.h5")
-    with h5py.File(tmp_path / "a.h5", "r+") as file:
-        spoil(file)
     with (
-        pytest.raises(ArtifactError, match=message),
+        pytest.raises(ArtifactError, match="kind 'maps'"),
+        store.open_artifact(tmp_path / "a.h5", "maps"),
+    ):
+        pass
+
+
+def test_a_file_of_an_older_format_is_told_with_both_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline_lib.store.arrays.FORMAT_VERSION", 1)
+    write(tmp_path / "a.h5")
+    monkeypatch.undo()
+    with (
+        pytest.raises(ArtifactError, match=r"another format version[\s\S]*found 1"),
         store.open_artifact(tmp_path / "a.h5", "effects"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("spoil", ["attribute", "foreign", "nothing", "text"])
+def test_files_without_the_seal_are_never_given_to_hdf5(tmp_path, spoil):
+    path = tmp_path / "a.h5"
+    write(path)
+    if spoil == "attribute":
+        with h5py.File(path, "r+") as file:
+            del file["effect"].attrs["axes"]
+    elif spoil == "foreign":
+        with h5py.File(path, "w") as file:
+            file["effect"] = np.ones((3, 2))
+    else:
+        path.write_text("" if spoil == "nothing" else "no HDF5 at all " * 9)
+    with (
+        pytest.raises(ArtifactError, match=r"not written by this version[\s\S]*Delete the file"),
+        store.open_artifact(path, "effects"),
+    ):
+        pass
+
+
+def test_every_flipped_bit_of_an_artifact_is_noticed_by_who_reads_it(tmp_path):
+    """A bit of every byte of the values (HDF5's checksum) and of every 13th of all else (seal)."""
+    path = tmp_path / "a.h5"
+    write(path, np.full((3, 2), 12345.678))
+    content = bytearray(path.read_bytes())
+    values = content.index(np.full((3, 2), 12345.678).tobytes())
+    for place in sorted({*range(0, len(content), 13), *range(values, values + 48)}):
+        content[place] ^= 1 << place % 8
+        path.write_bytes(content)
+        content[place] ^= 1 << place % 8
+        with pytest.raises(ArtifactError), store.open_artifact(path, "effects") as artifact:
+            artifact.read("effect")
+
+
+def test_wrong_shapes_are_refused_when_a_file_is_opened(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path, np.zeros((4, 2)))
+    with (
+        pytest.raises(ArtifactError, match=r"wrong shape[\s\S]*4 along prompt"),
+        store.open_artifact(path, "effects"),
     ):
         pass
 
@@ -192,3 +243,64 @@ def test_broken_json(tmp_path):
     (tmp_path / "m.json").write_text('{"half": ')
     with pytest.raises(ArtifactError, match="JSON"):
         store.read_json(tmp_path / "m.json")
+
+
+def test_a_changed_table_is_refused_until_its_checksum_is_deleted(tmp_path):
+    path = tmp_path / "t.csv"
+    store.write_table(path, pd.DataFrame({"x": [10, 20, 30]}))
+    beside = tmp_path / ".digests" / "t.csv.sha256"
+    assert beside.read_text() == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  t.csv\n"
+    path.write_text("x\n10\n20\n")  # cut off where a row ends: nothing else can tell
+    with pytest.raises(ArtifactError, match=r"SHA-256 has changed[\s\S]*t.csv.sha256"):
+        store.read_table(path)
+    beside.unlink()
+    assert store.read_table(path)["x"].tolist() == [10, 20]
+
+
+def test_a_rewritten_table_has_its_new_checksum(tmp_path):
+    for values in ([1], [2, 3]):
+        store.write_table(tmp_path / "t.csv", pd.DataFrame({"x": values}))
+        assert store.read_table(tmp_path / "t.csv")["x"].tolist() == values
+
+
+def test_a_run_killed_after_the_rename_leaves_no_wrong_checksum(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    store.write_table(path, pd.DataFrame({"x": [1]}))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline_lib.store.disk.record_digest", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_table(path, pd.DataFrame({"x": [2]}))
+    assert store.read_table(path)["x"].tolist() == [2]
+
+
+def test_json_that_is_no_block_and_a_changed_one_are_refused(tmp_path):
+    path = tmp_path / "m.json"
+    path.write_text("[1]")
+    with pytest.raises(ArtifactError, match="no block of keys"):
+        store.read_json(path)
+    store.write_json(path, {"a": 1})
+    path.write_text('{"a": 2}')
+    with pytest.raises(ArtifactError, match="SHA-256 has changed"):
+        store.read_json(path)
+
+
+def test_the_file_and_its_name_are_on_the_disk_before_the_writer_goes_on(tmp_path, monkeypatch):
+    """The order that survives a power cut: content, then name, then the folder that holds it."""
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor):
+        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).suffix}")
+        fsync(descriptor)
+
+    def renamed(path, target):
+        done.append("rename")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    store.write_json(tmp_path / "m.json", {"a": 1})
+    assert done == ["sync .part", "rename", "sync "]
