@@ -4,22 +4,14 @@ Every stage takes the manifest as its input, so a model whose files change makes
 and a model whose folder is only touched does not.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pipeline_lib.models.architectures import read_model_shape
-from pipeline_lib.models.files import weight_files
-
-TOKENIZER_FILES = "tokenizer*"
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from pipeline_lib.models.checksums import sha256
+from pipeline_lib.models.files import defining_files, weight_files
 
 
 def describe_model(folder: Path, name: str, source: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,11 +20,11 @@ def describe_model(folder: Path, name: str, source: Mapping[str, Any]) -> dict[s
     Raises ModelError for a folder without config or weights and for unknown architectures.
     """
     shape = read_model_shape(folder)
-    files = [*weight_files(folder), folder / "config.json", *sorted(folder.glob(TOKENIZER_FILES))]
+    weight_files(folder)
     return {
         "name": name,
         "folder": str(folder),
         "source": dict(source),
-        "files": {path.name: sha256(path) for path in files},
+        "files": {path.name: sha256(path) for path in defining_files(folder)},
         "shape": asdict(shape),
     }

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pipeline_lib import store
 from pipeline_lib.logs import job
+from pipeline_lib.models.checksums import sha256
 from pipeline_lib.models.files import weight_files
-from pipeline_lib.models.manifest import sha256
 from pipeline_lib.models.planted.folder import write_planted_model
 from pipeline_lib.models.planted.settings import PlantedSettings
 
