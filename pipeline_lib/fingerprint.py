@@ -116,9 +116,12 @@ def _behind_facade(module: _Module, package: str, path: Path, name: str) -> list
         return []
     if first in module.offers:
         return [module.offers[first]]
-    parts = {file.stem for file in path.parent.iterdir() if file.suffix == ".py" or file.is_dir()}
-    if first in parts or first.startswith("__") or package in NEUTRAL:
+    if first.startswith("__") or package in NEUTRAL:
         return []
+    folder = path.parent
+    if (folder / f"{first}.py").is_file() or (folder / first).is_dir():
+        return []
+    parts = {file.stem for file in folder.iterdir() if file.suffix == ".py" or file.is_dir()}
     return [f"{package}.{part}" for part in sorted(parts) if not part.startswith("__")]
 
 

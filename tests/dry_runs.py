@@ -6,6 +6,7 @@ the time, because libraries are loaded and the project's modules are analysed on
 the project's own library anew, so a changed library is what runs.
 """
 
+import gc
 import json
 import os
 import subprocess
@@ -46,8 +47,11 @@ def load(project: Path) -> None:
     sys.path[0] = str(project)  # in place of this repository's root
     from pipeline_lib.fingerprint import fingerprint
 
+    files = [path.relative_to(project) for path in (project / "pipeline_lib").rglob("*.py")]
+    modules = [".".join(path.with_suffix("").parts) for path in files]
     for script in sorted((project / "workflow" / "scripts").glob("*.py")):
-        fingerprint(script, "pipeline_lib.figures", root=project)
+        fingerprint(script, *modules, root=project)
+    gc.freeze()
     for name in [name for name in sys.modules if name.split(".")[0] == "pipeline_lib"]:
         if name not in KEPT:
             del sys.modules[name]
@@ -60,6 +64,7 @@ def run(folder: str, arguments: Sequence[str], output: int) -> None:
         for stream in (1, 2):
             os.dup2(output, stream)
         os.chdir(folder)
+        gc.disable()
         from snakemake.cli import main
 
         sys.argv = ["snakemake", *arguments]
