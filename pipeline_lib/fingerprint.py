@@ -9,8 +9,9 @@ its folder.
 
 import ast
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,13 +40,14 @@ def explain(script: Path, *extra_modules: str, root: Path) -> dict[str, str]:
     start = _read(Path(script), "")
     hashes, waiting = {"script": start.digest}, [*start.references, *extra_modules]
     seen: set[str] = set()
+    known: dict[str, _Module] = {}
     while waiting:
         reference = waiting.pop()
         if reference in seen:
             continue
         seen.add(reference)
         for name, path, rest in _modules(reference, root):
-            module = _read(path, name)
+            module = known[name] if name in known else known.setdefault(name, _read(path, name))
             if module.is_facade:
                 waiting += _behind_facade(module, name, path, rest)
             elif name not in hashes:
@@ -95,17 +97,17 @@ def _modules(reference: str, root: Path) -> Iterator[tuple[str, Path, str]]:
     Yields name, file and what is left of the reference behind the name.
     """
     names = reference.split(".")
-    folder = Path(root)
+    folder = os.fspath(root)
     for index, name in enumerate(names if names[0] == PACKAGE else ()):
         module, rest = ".".join(names[: index + 1]), ".".join(names[index + 1 :])
-        if (folder / f"{name}.py").is_file():
-            yield module, folder / f"{name}.py", rest
+        folder = os.path.join(folder, name)  # texts: paths would take most of the time
+        if os.path.isfile(f"{folder}.py"):
+            yield module, Path(f"{folder}.py"), rest
             return
-        folder = folder / name
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             return
-        if (folder / "__init__.py").is_file():
-            yield module, folder / "__init__.py", rest
+        if os.path.isfile(f"{folder}/__init__.py"):
+            yield module, Path(folder, "__init__.py"), rest
 
 
 def _behind_facade(module: _Module, package: str, path: Path, name: str) -> list[str]:
@@ -113,11 +115,14 @@ def _behind_facade(module: _Module, package: str, path: Path, name: str) -> list
     first = name.split(".")[0]
     if not first:
         return []
-    parts = {file.stem for file in path.parent.iterdir() if file.suffix == ".py" or file.is_dir()}
     if first in module.offers:
         return [module.offers[first]]
-    if first in parts or first.startswith("__") or package in NEUTRAL:
+    if first.startswith("__") or package in NEUTRAL:
         return []
+    folder = path.parent
+    if (folder / f"{first}.py").is_file() or (folder / first).is_dir():
+        return []
+    parts = {file.stem for file in folder.iterdir() if file.suffix == ".py" or file.is_dir()}
     return [f"{package}.{part}" for part in sorted(parts) if not part.startswith("__")]
 
 
@@ -141,13 +146,16 @@ def _analyse(path: Path, name: str, mtime: int, size: int) -> _Module:
     is_init = path.name == "__init__.py"
     package = name if is_init else name.rpartition(".")[0]
     is_facade = is_init and all(map(_only_offers, tree.body))
-    offers = dict(_imports(tree, package)) if is_facade else {}
+    offers = dict(_imports(ast.walk(tree), package)) if is_facade else {}
     tree = _Normaliser().visit(tree)
-    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    nodes = list(ast.walk(tree))
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant))
     texts = {value for value in constants if isinstance(value, str)}
+    parts: list[str] = []
+    _serialise(tree, parts)
     return _Module(
-        digest=_digest("\x1f".join(_serialise(tree))),
-        references=tuple(sorted(set(_references(tree, package)))),
+        digest=_digest("\x1f".join(parts)),
+        references=tuple(sorted(set(_references(nodes, package)))),
         is_facade=is_facade,
         offers=offers,
         file_names=tuple(sorted(text for text in texts if _is_file_name(text))),
@@ -190,46 +198,59 @@ def _is_type_checking(node: ast.If) -> bool:
     return ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING"
 
 
-def _serialise(node: object) -> Iterator[str]:
-    """The syntax tree as text that is the same in all versions of Python (unlike ast.dump)."""
+def _serialise(node: object, parts: list[str]) -> None:
+    """The syntax tree as texts that are the same in all versions of Python (unlike ast.dump)."""
     if isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
+        parts.append(f"({type(node).__name__}")
         for field in node._fields:
             value = getattr(node, field, None)
-            if value not in (None, []) and field not in ("kind", "type_comment", "ctx"):
-                yield f"{field}="
-                yield from _serialise(value)
+            if value is not None and value != [] and field not in ("kind", "type_comment", "ctx"):
+                parts.append(f"{field}=")
+                _serialise(value, parts)
             elif field == "value" and isinstance(node, ast.Constant):
-                yield "None"
-        yield ")"
+                parts.append("None")
+        parts.append(")")
     elif isinstance(node, list):
-        yield "["
+        parts.append("[")
         for item in node:
-            yield from _serialise(item)
-        yield "]"
+            _serialise(item, parts)
+        parts.append("]")
     else:
-        yield f"{type(node).__name__} {node!r}"
+        parts.append(f"{type(node).__name__} {node!r}")
 
 
-def _references(tree: ast.AST, package: str) -> Iterator[str]:
+def _references(nodes: list[ast.AST], package: str) -> Iterator[str]:
     """Dotted names of all that is imported, and of what is reached through imported packages."""
-    bound = dict(_imports(tree, package))
-    for node in ast.walk(tree):
+    bound = dict(_imports(nodes, package))
+    ours = {name for name, meant in bound.items() if meant.startswith(PACKAGE)}
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{_base(node, package)}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and _called(node) == "import_module":
             yield from (str(arg.value) for arg in node.args if isinstance(arg, ast.Constant))
-        elif isinstance(node, ast.Attribute):
+        elif isinstance(node, ast.Attribute) and _first_name(node) in ours:
             name, _, rest = ast.unparse(node).partition(".")
-            if bound.get(name, "").startswith(PACKAGE):
-                yield f"{bound[name]}.{rest}"
+            yield f"{bound[name]}.{rest}"
 
 
-def _imports(tree: ast.AST, package: str) -> Iterator[tuple[str, str]]:
-    """Names bound by the imports in a tree, with the dotted names that they stand for."""
-    for node in ast.walk(tree):
+def _called(node: ast.Call) -> str:
+    """Last part of the name of what is called; empty where it has none."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def _first_name(node: ast.Attribute) -> str:
+    """``a`` of ``a.b.c``; empty for an attribute of anything but a name."""
+    inner: ast.expr = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    return inner.id if isinstance(inner, ast.Name) else ""
+
+
+def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, str]]:
+    """Names bound by imports among the nodes, with the dotted names that they stand for."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.split(".")[0]

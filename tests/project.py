@@ -59,7 +59,11 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
 
 def planned(folder: Path, *args: str, configs: Sequence[str] = TEST_SIZE) -> dict[str, int]:
     """Rules that a dry run would start, with their number of jobs; empty when all is up to date."""
-    result = snakemake(folder, "--dry-run", "--quiet", "rules", *args, configs=configs)
+    return read_plan(snakemake(folder, "--dry-run", "--quiet", "rules", *args, configs=configs))
+
+
+def read_plan(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Rules and their numbers of jobs in what a dry run printed."""
     assert result.returncode == 0, said(result)
     table = re.search(r"^job +count\n-+ +-+\n(.*?)\n\n", said(result) + "\n\n", re.M | re.S)
     if table is None:

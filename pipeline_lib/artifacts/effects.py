@@ -5,10 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
-from jaxtyping import Int64
-from torch import Tensor
 
 from pipeline_lib import store
 from pipeline_lib.interventions.patch import PatchedAnswers
@@ -26,17 +22,6 @@ def columns_of(position_names: Sequence[str]) -> list[int]:
 def component_names(n_heads: int) -> list[str]:
     """Names along the component axis: head_0 ... head_{H-1}, mlp."""
     return [*(f"head_{head}" for head in range(n_heads)), "mlp"]
-
-
-def answer_tokens(
-    answer_ids: Int64[np.ndarray, " number"], pairs: pd.DataFrame
-) -> tuple[Int64[Tensor, " prompt"], Int64[Tensor, " prompt"]]:
-    """Tokens of the clean answer r and of the counterfactual answer r' of every pair."""
-    clean, counterfactual = (
-        torch.from_numpy(answer_ids[pairs[name].to_numpy(dtype=np.int64)])
-        for name in ("answer", "cf_answer")
-    )
-    return clean, counterfactual
 
 
 def write_effects(

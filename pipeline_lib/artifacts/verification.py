@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline_lib import store
-from pipeline_lib.artifacts.effects import answer_tokens, columns_of
+from pipeline_lib.artifacts.answers import answer_tokens
+from pipeline_lib.artifacts.effects import columns_of
 from pipeline_lib.interventions.capture import resolve_positions
 from pipeline_lib.stimuli.arithmetic import POSITIONS, counterfactual_prompts
 from pipeline_lib.stimuli.context import PromptContext

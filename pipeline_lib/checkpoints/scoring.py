@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
+from pipeline_lib.artifacts.answers import answer_tokens
 from pipeline_lib.artifacts.calibration import map_chains
-from pipeline_lib.artifacts.effects import answer_tokens
 from pipeline_lib.artifacts.map_writing import write_maps
 from pipeline_lib.artifacts.scores import Scores, score_map_artifact
 from pipeline_lib.heuristics.index import HeuristicIndex

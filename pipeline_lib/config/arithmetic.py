@@ -69,7 +69,7 @@ class VerificationSection(Section):
     """Self-test of the patching engine, before it measures effects (definitions 10)."""
 
     prompts: Annotated[int, Field(ge=1, le=1_000)] = 2
-    """Discovery prompts of each operator, with their counterfactuals of the first seed."""
+    """Discovery prompts of each operator, with counterfactuals of the first `attribution` seed."""
     patches: Count = 64
     """Random patches compared with plain hooks; every layer has a head and its MLP among them."""
     seed: Seed = 42

@@ -6,6 +6,28 @@ from pipeline_lib.errors import ModelError
 
 MOVING_REVISIONS = ("main", "master", "HEAD", "latest")
 """Revisions of a repository that stand for another commit whenever it is updated."""
+DEFINING = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template*",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
+"""Patterns of all that loading a model and its tokenizer reads and that can change a result.
+
+Not generation_config.json: nothing is generated with it.
+"""
+
+
+def defining_files(folder: Path) -> list[Path]:
+    """The files of a model's folder that say what it computes, sorted by name."""
+    found = {path for pattern in DEFINING for path in Path(folder).glob(pattern)}
+    return sorted(path for path in found if path.is_file())
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -12,10 +12,9 @@ from typing import Any
 from pipeline_lib import store
 from pipeline_lib.errors import ModelError
 from pipeline_lib.models.architectures import read_model_shape
-from pipeline_lib.models.files import MOVING_REVISIONS, weight_files
-from pipeline_lib.store.digests import sha256_of as sha256
+from pipeline_lib.models.files import MOVING_REVISIONS, defining_files, weight_files
+from pipeline_lib.store.digests import sha256_of
 
-TOKENIZER_FILES = "tokenizer*"
 SMALL = 1 << 26
 
 
@@ -32,7 +31,7 @@ def check_same_weights(folder: Path, source: Mapping[str, Any]) -> None:
     if first.get("source") != dict(source) or source.get("revision") in MOVING_REVISIONS:
         return
     for path in weight_files(folder):
-        if (found := sha256(path)) != first.get("files", {}).get(path.name, found):
+        if (found := sha256_of(path)) != first.get("files", {}).get(path.name, found):
             raise ModelError(
                 "The download is not what came under this name before.",
                 where=path,
@@ -49,7 +48,7 @@ def check_small_files(described: Mapping[str, Any]) -> None:
     """
     for name, digest in described["files"].items():
         path = Path(described["folder"]) / name
-        if path.is_file() and path.stat().st_size <= SMALL and sha256(path) != digest:
+        if path.is_file() and path.stat().st_size <= SMALL and sha256_of(path) != digest:
             raise ModelError(
                 "The model's file is not the one its manifest describes.",
                 where=path,
@@ -64,11 +63,11 @@ def describe_model(folder: Path, name: str, source: Mapping[str, Any]) -> dict[s
     Raises ModelError for a folder without config or weights and for unknown architectures.
     """
     shape = read_model_shape(folder)
-    files = [*weight_files(folder), folder / "config.json", *sorted(folder.glob(TOKENIZER_FILES))]
+    weight_files(folder)
     return {
         "name": name,
         "folder": str(folder),
         "source": dict(source),
-        "files": {path.name: sha256(path) for path in files},
+        "files": {path.name: sha256_of(path) for path in defining_files(folder)},
         "shape": asdict(shape),
     }

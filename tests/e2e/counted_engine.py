@@ -7,8 +7,9 @@ import torch
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join
+from pipeline_lib.artifacts.answers import answer_tokens
 from pipeline_lib.artifacts.attention import write_patterns, write_pictures
-from pipeline_lib.artifacts.effects import answer_tokens, columns_of
+from pipeline_lib.artifacts.effects import columns_of
 from pipeline_lib.artifacts.map_writing import write_maps
 from pipeline_lib.artifacts.neuron_effects import read_neuron_effects
 from pipeline_lib.artifacts.numbers import write_keys, write_mlp0, write_outputs, write_ov_maps

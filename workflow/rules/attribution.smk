@@ -33,7 +33,7 @@ rule attribution_patching:
     params:
         model=get_model_settings,
         method=get_settings("attribution", "method"),
-        steps=get_settings("attribution", "steps"),
+        steps=get_gradients,
         seeds=get_settings("attribution", "seeds"),
         code=get_code("attribution_patching"),
     message:

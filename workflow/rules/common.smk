@@ -23,6 +23,7 @@ from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
 from pipeline_lib.fingerprint import fingerprint
 from pipeline_lib.pieces import MINUTES_VARIABLE
+from pipeline_lib.models.checksums import checksums
 from pipeline_lib.preflight import check_workspace
 from pipeline_lib.warm.launch import environment_of_jobs
 
@@ -81,10 +82,17 @@ def get_exact_settings(wildcards):
     return study.params("exact")["exact"] | {"neurons": study.patched_neurons}
 
 
+def get_gradients(wildcards):
+    """Gradients per prompt behind an attribution: one, or the steps of integrated gradients."""
+    attribution = CONFIG.arithmetic_for(wildcards.model).attribution
+    return attribution.steps if attribution.method == "integrated" else 1
+
+
 def get_ranking_settings(wildcards):
     """How a checkpoint's neurons are ranked: by attribution, or by exact effects in some prompts."""
     study = CONFIG.arithmetic_for(wildcards.model)
-    settings = get_section("attribution", "method", "steps")(wildcards)
+    settings = get_section("attribution", "method")(wildcards)
+    settings["steps"] = get_gradients(wildcards)
     if study.neurons.ranking == "exact":
         settings["exact"] = {"prompts": study.exact.prompts, "seed": study.exact.seed}
     return settings
@@ -98,6 +106,20 @@ def get_section(section, *keys):
         return {key: values[section][key] for key in keys}
 
     return settings
+
+
+def get_context_settings(wildcards):
+    """What decides the few-shot examples; without any, the seed decides nothing."""
+    prompts = CONFIG.arithmetic_for(wildcards.model).prompts
+    seed = {"seed": prompts.discovery_seed} if prompts.few_shot else {"seed": 0}
+    return prompts.params("min_operand", "max_operand", "few_shot") | seed
+
+
+def get_circuit_settings(wildcards):
+    """How the circuit of the wildcards' operator is chosen; the target counts for `auto` alone."""
+    circuit = CONFIG.arithmetic_for(wildcards.model).params("circuit")["circuit"]
+    own = {key: circuit[key].get(wildcards.operator) for key in ("heads", "n_heads")}
+    return own | {"target": circuit["target"] if own["n_heads"] == "auto" else 1.0}
 
 
 def get_own_operator(wildcards):
@@ -154,6 +176,16 @@ def get_named_settings(*keys):
 def get_figure_settings(*keys):
     """Params function: the values of a figure's config keys, and the resolution of figures."""
     return get_named_settings(*keys, "figures.dpi")
+
+
+def get_neuron_figure_settings(*keys):
+    """Params function: neuron settings that a figure reads, and the resolution of figures."""
+
+    def settings(wildcards):
+        neurons = {"neurons": get_neuron_settings(*keys)(wildcards)}
+        return neurons | get_figure_settings()(wildcards)
+
+    return settings
 
 
 def get_rule_settings(*keys):

@@ -61,7 +61,7 @@ rule faithfulness:
     params:
         model=get_model_settings,
         neurons=get_neuron_settings("importance"),
-        circuit=get_settings("circuit"),
+        circuit=get_circuit_settings,
         settings=get_settings("faithfulness"),
         code=get_code("faithfulness"),
     message:

@@ -97,7 +97,7 @@ rule fig04a_neuron_effects:
     params:
         figure="fig04a_neuron_effects",
         operators=STUDY.operators,
-        settings=get_figure_settings("neurons"),
+        settings=get_neuron_figure_settings("importance"),
         code=get_code("draw_figure", "pipeline_lib.figures.fig04a_neuron_effects"),
     message:
         "Drawing fig04a_neuron_effects of {wildcards.model}"

@@ -74,7 +74,7 @@ rule fig_stability:
     params:
         figure="fig_stability",
         operators=STUDY.operators,
-        settings=get_figure_settings("neurons"),
+        settings=get_neuron_figure_settings("importance", "per_layer"),
         code=get_code("draw_figure", "pipeline_lib.figures.fig_stability"),
     message:
         "Drawing fig_stability of {wildcards.model}"

@@ -6,25 +6,47 @@ steps: files of one model, operator by operator, seed by seed, checkpoint by che
 """
 
 from pipeline_lib.checkpoints.names import FINAL
+from pipeline_lib.models.files import defining_files
 
 
-def get_model_files(wildcards):
-    """The files that define the wildcard's model: a local folder's, or the record of its making."""
+def get_model_records(wildcards):
+    """The record of how the wildcard's model was made; a local folder has none."""
     model = CONFIG.model(wildcards.model)
     if model.source == "planted":
         return [f"data/models/{wildcards.model}/planted.json"]
     if model.source in ("hub", "package"):
         return [f"data/models/{wildcards.model}/download.json"]
-    return sorted(
-        str(path)
-        for pattern in (
-            "*.safetensors",
-            "config.json",
-            "tokenizer*.json",
-            "*.index.json",
-        )
-        for path in Path(model.path).glob(pattern)
-    )
+    return []
+
+
+def get_model_files(wildcards):
+    """The files that define the wildcard's model: a local folder's, or the record of its making."""
+    local = map(str, get_local_model_files(wildcards))
+    return [*local, *get_model_records(wildcards)]
+
+
+def get_checksums(files):
+    """Params function: checksums of files that no rule makes, by name.
+
+    Snakemake looks at an input's content only when it is newer than the output; files that are moved
+    into their place are as old as they were.
+    """
+
+    def values(wildcards):
+        found = files(wildcards)
+        paths = found.values() if isinstance(found, dict) else found
+        return checksums(map(Path, paths), Path(".snakemake", "checksums.json"))
+
+    return values
+
+
+def get_local_model_files(wildcards):
+    """Files that define a local model; those of others are made by a rule, at whose record to look.
+
+    They are no inputs but params: with their checksums, so that a touched file changes nothing.
+    """
+    model = CONFIG.model(wildcards.model)
+    return defining_files(model.path) if model.source == "local" else []
 
 
 def get_criterion(wildcards):
@@ -173,8 +195,13 @@ def get_effects_of_operator(wildcards):
 
 
 def get_verification_pairs(wildcards):
-    """Prompt pairs of the first seed, one file per operator: the engine is tested on some."""
-    path = f"prompts/{{operator}}/counterfactual_seed{STUDY.seeds[0]}.csv"
+    """Prompt pairs of one seed, one file per operator: the engine is tested on some.
+
+    A seed of the attribution, so that another seed of the study does not repeat the test, and with
+    it all that waits for it.
+    """
+    seed = CONFIG.arithmetic_for(wildcards.model).attribution.seeds[0]
+    path = f"prompts/{{operator}}/counterfactual_seed{seed}.csv"
     return get_per_operator(path)(wildcards)
 
 

@@ -55,7 +55,7 @@ rule plant_model:
 rule describe_model:
     """Check a model's folder and write its manifest: source, checksums, shape."""
     input:
-        files=get_model_files,
+        record=get_model_records,
     output:
         manifest="<models>/{model}/manifest.json",
     log:
@@ -67,6 +67,7 @@ rule describe_model:
         runtime=30,
     params:
         source=get_model_source,
+        files=get_checksums(get_local_model_files),
         code=get_code("describe_model"),
     message:
         "Describing {wildcards.model}"

@@ -35,6 +35,7 @@ rule odd_one_out_baselines:
         examples=CONFIG.odd_one_out.params("examples")["examples"],
         grid=CONFIG.odd_one_out.params("grid")["grid"],
         seed=CONFIG.odd_one_out.seed,
+        people=get_checksums(get_people_table),
         code=get_code("odd_one_out_baselines"),
     message:
         "Can {wildcards.model} find the odd one out"
@@ -138,6 +139,7 @@ rule odd_one_out_subspace:
         formats=CONFIG.odd_one_out.params("formats")["formats"],
         subspace=CONFIG.odd_one_out.params("subspace")["subspace"],
         seed=CONFIG.odd_one_out.seed,
+        people=get_checksums(get_people_table),
         code=get_code("odd_one_out_subspace"),
     message:
         "Subspaces and neurons of {wildcards.model}"

@@ -30,6 +30,7 @@ rule power_pairs:
     params:
         model=get_model_settings,
         shipped=digest(),
+        own=get_checksums(get_own_power_pairs),
         asked=get_power_question,
         status=get_study_settings("power", "alignment", "swept"),
         seed=CONFIG.power.seed,

@@ -22,7 +22,7 @@ rule prompt_context:
         runtime=10,
     params:
         operators=STUDY.operators,
-        prompts=get_settings("prompts"),
+        prompts=get_context_settings,
         code=get_code("prompt_context"),
     message:
         "Measuring the tokenizer of {wildcards.model}"

@@ -49,6 +49,7 @@ rule table03_accuracy:
         figure="table03_accuracy",
         operators=STUDY.operators,
         settings=get_figure_settings(),
+        reported=get_checksums(get_reported_accuracy),
         code=get_code("draw_figure", "pipeline_lib.figures.table03_accuracy"),
     message:
         "Drawing table03_accuracy of {wildcards.model}"

@@ -4,8 +4,8 @@ import pandas as pd
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import join, read_activations
+from pipeline_lib.artifacts.answers import answer_tokens
 from pipeline_lib.artifacts.attribution import write_attribution
-from pipeline_lib.artifacts.effects import answer_tokens
 from pipeline_lib.interventions.attribute import iter_attribution
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model

@@ -4,7 +4,7 @@ import torch
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import read_activations
-from pipeline_lib.artifacts.effects import answer_tokens
+from pipeline_lib.artifacts.answers import answer_tokens
 from pipeline_lib.artifacts.exact import write_exact
 from pipeline_lib.artifacts.neuron_effects import ATTRIBUTION
 from pipeline_lib.logs import job, progress

@@ -22,9 +22,8 @@ with job(snakemake.log[0]), resumable(snakemake):
     effects = snakemake.input.effects, snakemake.input.attribution
     ranking = read_ranking(*effects, neurons["importance"], snakemake.input.exact)
     asked = context.asked(store.read_table(snakemake.input.discovery))
-    circuit = {key: snakemake.params.circuit[key].get(operator) for key in ("heads", "n_heads")}
-    limits = {"max_heads": settings["max_heads"], "target": snakemake.params.circuit["target"]}
-    heads, source = choose_heads(model, *asked, ranking.heads, means, **circuit, **limits)
+    circuit = {**snakemake.params.circuit, "max_heads": settings["max_heads"]}
+    heads, source = choose_heads(model, *asked, ranking.heads, means, **circuit)
     curves = study_curves(
         model,
         ranking,

@@ -2,7 +2,8 @@
 
 from pipeline_lib import store
 from pipeline_lib.artifacts.activations import read_activations
-from pipeline_lib.artifacts.effects import answer_tokens, columns_of, write_effects
+from pipeline_lib.artifacts.answers import answer_tokens
+from pipeline_lib.artifacts.effects import columns_of, write_effects
 from pipeline_lib.interventions.patch import patch_components
 from pipeline_lib.logs import job
 from pipeline_lib.models.opening import open_model

