@@ -21,7 +21,8 @@ from snakemake.exceptions import WorkflowError
 from pipeline_lib.config import load_config
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
-from pipeline_lib.fingerprint import fingerprint
+from pipeline_lib.code_memory import LEDGER, keep, open_reader, record
+from pipeline_lib.fingerprint import combined
 from pipeline_lib.preflight import check_workspace
 from pipeline_lib.warm.launch import environment_of_jobs
 
@@ -38,11 +39,28 @@ MODEL_NAMES = CONFIG.all_model_names()
 CHECKPOINTS = sorted({c for m in CONFIG.models.values() for c in m.checkpoints})
 
 
+MEMORY = Path(".snakemake/bagpipe")
+READER = open_reader(ROOT, MEMORY / "analyses.json")
+CODE = {}
+
+
 def get_code(script, *modules):
     """Fingerprint of the code a stage runs: its script and the library modules it imports."""
-    return fingerprint(
-        ROOT / "workflow" / "scripts" / f"{script}.py", *modules, root=ROOT
-    )
+    parts = READER.explain(ROOT / "workflow" / "scripts" / f"{script}.py", *modules)
+    name = combined(parts)
+    CODE[name] = parts
+    return name
+
+
+def remember_code():
+    """Keep the analyses of code for the next start, unless this one must leave no trace."""
+    if not os.environ.get("BAGPIPE_READ_ONLY"):
+        keep(READER, MEMORY / "analyses.json")
+
+
+def record_code():
+    """At the start of a run: keep what its fingerprints are made of, for `pipeline_lib why`."""
+    record(CODE, MEMORY / LEDGER)
 
 
 def get_settings(*keys):
