@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def keep(reader: Reader, memory: Path) -> None:
 
 
 def record(parts: dict[str, dict[str, str]], folder: Path) -> None:
-    """Keep what fingerprints (the keys) are made of, one file each, so that they can be compared."""
+    """Keep what fingerprints (the keys) are made of, one file each, to be compared later."""
     for name, hashes in parts.items():
         path = folder / f"{name}.json"
         if not path.exists():
@@ -63,9 +63,9 @@ def _load(memory: Path) -> dict[str, _Module]:
 
 
 def _module(values: dict[str, Any]) -> _Module:
-    lists = {"references", "file_names"}
-    made = {field.name: values[field.name] for field in fields(_Module)}
-    return _Module(**{k: tuple(v) if k in lists else v for k, v in made.items()})
+    lists = ("references", "file_names")
+    made: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in values.items()}
+    return _Module(**made)
 
 
 def _maker() -> str:
