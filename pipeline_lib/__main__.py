@@ -161,7 +161,21 @@ def _why(options: argparse.Namespace) -> str:
 def _status(options: argparse.Namespace) -> str:
     from pipeline_lib.jobs.status import report
 
-    return report(_described(options), Path.cwd())
+    return report(_described(options), Path.cwd(), lambda: _planned_seconds(options))
+
+
+def _planned_seconds(options: argparse.Namespace) -> dict[str, float]:
+    """Seconds of a job by stage, as `plan` expects them; none where it cannot say."""
+    from pipeline_lib import plan
+
+    try:
+        plans = plan.make_plan(_load(options), Path.cwd(), studies=None)
+    except BagpipeError:
+        return {}
+    table = plan.plan_table(plans, plan.assumed_throughput)
+    table["seconds"] = 3600 * (table["core_hours"] + table["gpu_hours"])
+    sums = table.groupby("stage")[["seconds", "jobs"]].sum()
+    return {str(stage): row["seconds"] / row["jobs"] for stage, row in sums.iterrows()}
 
 
 def _described(options: argparse.Namespace) -> "Description":

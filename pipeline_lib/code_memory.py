@@ -6,8 +6,9 @@ An analysis is found again by the hash of what was analysed, so that a wrong one
 
 import hashlib
 import json
-import os
+import secrets
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,14 @@ def _maker() -> str:
 
 def _write_once(path: Path, text: str) -> None:
     """Write a whole file or nothing; a folder that cannot be written costs time, no more."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _sha(text: str) -> str:

@@ -64,14 +64,14 @@ def _pairs(old: Sequence[str], new: Mapping[str, str]) -> dict[str, str]:
 def _likeness(a: str, b: str) -> float:
     """How much two values look like the same param: 0 not at all; kind first, then content."""
     if bool(_FINGERPRINT.fullmatch(a)) != bool(_FINGERPRINT.fullmatch(b)):
-        return 0
+        return 0.0
     x, y = _value(a), _value(b)
     if isinstance(x, dict) and isinstance(y, dict):
         shared = x.keys() & y.keys()
         return 1 + len(shared) / max(1, len(x.keys() | y.keys()))
     numbers = (int, float)
     if isinstance(x, bool) != isinstance(y, bool):
-        return 0
+        return 0.0
     if isinstance(x, numbers) and isinstance(y, numbers):
         return 1 + (type(x) is type(y)) + 1 / (2 + abs(x - y))
     return 1.5 if type(x) is type(y) else 0.1

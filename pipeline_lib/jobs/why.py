@@ -44,10 +44,10 @@ def _of_files(job: Job) -> Iterator[Cause]:
         yield Cause("interrupted, output incomplete:", file)
     for file in job.missing:
         yield Cause("output missing:", file)
-    for file in job.updated:
-        told = all((file["then"], file["now"]))
-        detail = f"{_digest(file['then'])} -> {_digest(file['now'])}" if told else "newer"
-        yield Cause("input changed:", file["file"], detail)
+    for update in job.updated:
+        then, now = update["then"], update["now"]
+        detail = f"{_digest(then)} -> {_digest(now)}" if then and now else "newer"
+        yield Cause("input changed:", update["file"], detail)
     if job.input_changed and job.before:
         before, now = Counter(job.before["input"]), Counter(job.input)
         yield from (Cause("input is new:", file) for file in sorted((now - before).keys()))
@@ -91,7 +91,7 @@ def _digest(checksum: str) -> str:
 def explanation(description: Description, ledger: Path) -> str:
     """A block per stage, in the order in which they run: jobs, and their reasons."""
     stages: dict[str, list[list[Cause]]] = defaultdict(list)
-    for number in _in_order(description.jobs):
+    for number in in_order(description.jobs):
         job = description.jobs[number]
         if job.stale:
             stages[job.rule].append(causes(job, description, ledger))
@@ -100,14 +100,16 @@ def explanation(description: Description, ledger: Path) -> str:
     width = max(map(len, stages))
     lines = []
     for stage, jobs in stages.items():
-        count = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}"
-        head = f"{stage:{width}} {count:>9}  "
+        head = f"{stage:{width}} {_counted(len(jobs), 'job'):>9}  "
         lines += [
             f"{head if n == 0 else ' ' * len(head)}{line}" for n, line in enumerate(_lines(jobs))
         ]
     total = sum(map(len, stages.values()))
-    unchanged = sum(not job.stale for job in description.jobs)
-    lines.append(f"\n{total} jobs of {len(stages)} stages are stale; {unchanged} are up to date.")
+    rest = len(description.jobs) - total
+    lines.append(
+        f"\n{_counted(total, 'job')} of {_counted(len(stages), 'stage')} "
+        f"{'is' if total == 1 else 'are'} stale; {rest} {'is' if rest == 1 else 'are'} up to date."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -125,12 +127,12 @@ def _lines(jobs: list[list[Cause]]) -> Iterator[str]:
         shown = found if what == "follows" else found[:SHOWN]
         told = ", ".join(_one(cause) for cause in shown)
         more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
-        part = "" if holders[what] == len(jobs) else f"  [{holders[what]} of {len(jobs)} jobs]"
-        yield (
-            f"{what} {told}{more}{part}".replace("  ", " ")
-            if not part
-            else (f"{what} {told}{more}{part}")
-        )
+        some = f"  [{holders[what]} of {len(jobs)} jobs]" if holders[what] < len(jobs) else ""
+        yield f"{what} {told}{more}".rstrip() + some
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _one(cause: Cause) -> str:
@@ -139,7 +141,7 @@ def _one(cause: Cause) -> str:
     return cause.subject or cause.detail
 
 
-def _in_order(jobs: list[Job]) -> list[int]:
+def in_order(jobs: list[Job]) -> list[int]:
     """Numbers of the jobs, what a job needs before it."""
     order: list[int] = []
     seen: set[int] = set()
@@ -152,5 +154,5 @@ def _in_order(jobs: list[Job]) -> list[int]:
             elif number not in seen:
                 seen.add(number)
                 waiting.append((number, True))
-                waiting += [(other, False) for other in jobs[number].needs]
+                waiting += [(other, False) for other in reversed(jobs[number].needs)]
     return order
