@@ -10,8 +10,8 @@ from pipeline_lib.jobs.description import Description, Job
 from pipeline_lib.jobs.params import changes
 
 Parts = Mapping[str, str]
-SHOWN = 2
-"""Files or modules that are named of one cause."""
+SHOWN, STAGES_SHOWN = 2, 4
+"""Files or modules, and stages, that are named of one cause."""
 
 
 @dataclass(frozen=True, order=True)
@@ -124,7 +124,7 @@ def _lines(jobs: list[list[Cause]]) -> Iterator[str]:
             if cause not in groups[cause.what]:
                 groups[cause.what].append(cause)
     for what, found in groups.items():
-        shown = found if what == "follows" else found[:SHOWN]
+        shown = found[: STAGES_SHOWN if what == "follows" else SHOWN]
         told = ", ".join(_one(cause) for cause in shown)
         more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
         some = f"  [{holders[what]} of {len(jobs)} jobs]" if holders[what] < len(jobs) else ""

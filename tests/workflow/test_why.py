@@ -16,6 +16,7 @@ from tests.project import planned
 
 OPTIONS = ("--configfile", "config/test.yaml")
 OWN = "data/arithmetic/tiny-arith"
+FIGURES = "figs/arithmetic/tiny-arith"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_a_key_of_one_model(project):
 def test_a_module_a_deleted_file_and_a_changed_one(project):
     """The three at once, as a dry run takes seconds."""
     module = project / "pipeline_lib" / "knockouts" / "matched.py"
-    deleted = project / OWN / "probes" / "add.csv"
+    deleted = project / FIGURES / "table03_accuracy.csv"
     changed = project / OWN / "circuits" / "sub.csv"
     kept = {path: path.read_bytes() for path in (module, deleted, changed)}
     times = {path: path.stat() for path in kept}
@@ -101,10 +102,11 @@ def test_a_module_a_deleted_file_and_a_changed_one(project):
             path.write_bytes(content)
             os.utime(path, ns=(times[path].st_atime_ns, times[path].st_mtime_ns))
     assert "code changed: pipeline_lib.knockouts.matched (" in line(said, "knock_out_heuristics")
-    missing = f"output missing: {OWN}/probes/add.csv"
-    assert line(said, "probe_answers") == f"probe_answers 1 job {missing}"
+    missing = f"output missing: {FIGURES}/table03_accuracy.csv"
+    assert line(said, "table03_accuracy") == f"table03_accuracy 1 job {missing}"
     assert f"input changed: {OWN}/circuits/sub.csv (" in line(said, "circuit_test")
-    assert line(status, "probe_answers").startswith("probe_answers 3 1 ")
+    assert line(status, "table03_accuracy").startswith("table03_accuracy 1 ")
+    assert line(status, "circuit_test").startswith("circuit_test 3 1 ")
 
 
 def test_a_project_without_a_run(project, tmp_path):
