@@ -142,17 +142,18 @@ def _one(cause: Cause) -> str:
 
 
 def in_order(jobs: list[Job]) -> list[int]:
-    """Numbers of the jobs, what a job needs before it."""
-    order: list[int] = []
-    seen: set[int] = set()
+    """Numbers of the jobs, stage by stage: a stage comes after those it needs."""
+    depths: dict[int, int] = {}
     for start in range(len(jobs)):
-        waiting = [(start, False)]
+        waiting = [start]
         while waiting:
-            number, ready = waiting.pop()
-            if ready:
-                order.append(number)
-            elif number not in seen:
-                seen.add(number)
-                waiting.append((number, True))
-                waiting += [(other, False) for other in reversed(jobs[number].needs)]
-    return order
+            number = waiting[-1]
+            unknown = [other for other in jobs[number].needs if other not in depths]
+            waiting += reversed(unknown)
+            if not unknown:
+                needed = (depths[other] for other in jobs[number].needs)
+                depths[waiting.pop()] = 1 + max(needed, default=0)
+    stages: dict[str, int] = defaultdict(int)
+    for number, depth in depths.items():
+        stages[jobs[number].rule] = max(stages[jobs[number].rule], depth)
+    return sorted(depths, key=lambda number: (stages[jobs[number].rule], jobs[number].rule))
