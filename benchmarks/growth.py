@@ -1,9 +1,10 @@
 """Time and memory of building the DAG for 4 models x 4 operators x 20 seeds x 14 checkpoints.
 
-python -m benchmarks.growth [--models 4] [--checkpoints 14] [--seeds 20]
+python -m benchmarks.growth [--models 4] [--checkpoints 14] [--seeds 20] [--small]
 
 Every checkpoint is a model of the study, so that each has all stages, and none needs a network. The
-same is measured for a project without results and for one in which all are there.
+same is measured for a project without results and for one in which all are there, and `why` and
+`status` in both for two thousand jobs (alone with --small).
 """
 
 import argparse
@@ -24,6 +25,8 @@ import yaml
 from tests.project import copy_project
 
 CONFIG = "growth.yaml"
+LOG = "12:00:00 INFO started: 2026-01-01\n12:00:01 INFO done in 1.0 s, peak memory 300 MB\n"
+BENCHMARK = "s\th:m:s\n1.0\t0:00:01\n"
 SHAPE = {
     "n_layers": 32, "n_heads": 32, "n_kv_heads": 8, "d_head": 128, "d_model": 4096, "d_mlp": 14336,
     "d_vocab": 128256, "max_number": 999, "gated_mlp": True,
@@ -70,7 +73,7 @@ def describe(project: Path, *options: str) -> list[dict[str, Any]]:
 
 
 def pretend_to_have_run(project: Path, jobs: Sequence[dict[str, Any]]) -> None:
-    """Empty outputs of all jobs, each with the record that Snakemake would have written."""
+    """Empty outputs of all jobs with the records, logs and times that a run would have left."""
     now = time.time()
     records = project / ".snakemake" / "metadata"
     (project / ".snakemake" / "incomplete").mkdir(parents=True, exist_ok=True)
@@ -88,11 +91,14 @@ def pretend_to_have_run(project: Path, jobs: Sequence[dict[str, Any]]) -> None:
             "input_checksums": {},
         }
         text = json.dumps(record)
+        for log in job["log"]:
+            write(project / log, LOG)
+        if job["benchmark"]:
+            write(project / job["benchmark"], BENCHMARK)
         for output in job["output"]:
             path = project / output
             if Path(output).suffix:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
+                write(path, "")
             else:  # a folder of pages' data
                 path.mkdir(parents=True, exist_ok=True)
             os.utime(path, (now, now))
@@ -104,6 +110,11 @@ def write_record(records: Path, output: str, text: str) -> None:
     name = urlsafe_b64encode(output.encode()).decode()
     parts = [name[i : i + 254] for i in range(0, len(name), 254)]
     path = records.joinpath(*(f"@{part}" for part in parts[:-1]), parts[-1])
+    write(path, text)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file and the folders that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -142,33 +153,36 @@ COMMANDS = {
     "why": ("pipeline_lib", "why", "--configfile", CONFIG),
     "status": ("pipeline_lib", "status", "--configfile", CONFIG),
 }
+SMALL = (1, 5, 18)
+"""Models, checkpoints and seeds of about two thousand jobs."""
 
 
-def measure(project: Path, state: str) -> list[str]:
-    """Lines of the table: every command in a project of one state."""
-    rows = []
-    for name, command in COMMANDS.items():
-        took = cost(project, *command)
-        row = f"| {state} | `{name}` | {took.wall:.1f} | {took.cpu:.1f} | {took.memory:.0f} |"
-        print(row, flush=True)
-        rows.append(row)
-    return rows
+def measure(folder: Path, sizes: tuple[int, int, int], commands: Sequence[str]) -> None:
+    """Print rows of the table: the commands in a project without results and in a finished one."""
+    project = make_project(folder, *sizes)
+    jobs = describe(project, "--everything")
+    cost(project, *DRY_RUN)  # analyses the code, as the first start does
+    for state in ("fresh", "finished"):
+        for name in commands:
+            took = cost(project, *COMMANDS[name])
+            numbers = f"{took.wall:.1f} | {took.cpu:.1f} | {took.memory:.0f}"
+            print(f"| {len(jobs):,} | {state} | `{name}` | {numbers} |", flush=True)
+        pretend_to_have_run(project, jobs)
 
 
 def main() -> None:
-    """Print the table of both states."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, value in (("models", 4), ("checkpoints", 14), ("seeds", 20)):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--small", action="store_true", help="two thousand jobs only")
     sizes = parser.parse_args()
+    print("| jobs | project | command | wall s | CPU s | peak MB |\n|---:|---|---|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as name:
-        project = make_project(Path(name) / "project", sizes.models, sizes.checkpoints, sizes.seeds)
-        jobs = describe(project, "--everything")
-        print(f"{len(jobs)} jobs\n\n| project | command | wall s | CPU s | peak MB |")
-        print("|---|---|---:|---:|---:|", flush=True)
-        measure(project, "fresh")
-        pretend_to_have_run(project, jobs)
-        measure(project, "finished")
+        measure(Path(name) / "small", SMALL, ("snakemake -n", "why", "status"))
+        if not sizes.small:
+            size = (sizes.models, sizes.checkpoints, sizes.seeds)
+            measure(Path(name) / "large", size, ("snakemake -n", "plan"))
 
 
 if __name__ == "__main__":
