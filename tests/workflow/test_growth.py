@@ -2,8 +2,8 @@
 
 from benchmarks.growth import DRY_RUN, cost, describe, make_project, pretend_to_have_run
 
-# With room for a slow machine: 5 to 9 s of a processor and 290 MB were measured. The goal for 22,961
-# jobs (60 s, 2 GB) is measured by benchmarks/growth.py.
+# With room for a slow machine: 5 to 9 s of a processor and 290 MB were measured. The goal for
+# 22,961 jobs (60 s, 2 GB) is measured by benchmarks/growth.py.
 SECONDS, MEGABYTES = 40, 700
 
 
