@@ -106,6 +106,13 @@ rule arithmetic:
         "All figures and tables of the arithmetic study"
 
 
+remember_code()
+
+
+onstart:
+    record_code()
+
+
 onsuccess:
     write_report()
 

@@ -6,13 +6,18 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from pipeline_lib import config as configuration
+from pipeline_lib.code_memory import LEDGER
 from pipeline_lib.config.docs import TABLE_MARKERS
 from pipeline_lib.errors import ArtifactError, BagpipeError, ConfigError
 from pipeline_lib.fingerprint import explain
+
+if TYPE_CHECKING:
+    from pipeline_lib.jobs.description import Description
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
@@ -83,11 +88,26 @@ def _parser() -> argparse.ArgumentParser:
         help="delete temporary files of killed runs, if no process of this machine owns them",
     )
     check.set_defaults(command=_check)
+    _add_run_commands(commands)
 
     code = commands.add_parser("fingerprint", help="modules that a script's fingerprint covers")
     code.add_argument("script", type=Path)
     code.set_defaults(command=_fingerprint)
     return parser
+
+
+def _add_run_commands(commands: Any) -> None:
+    """Commands that say how things stand with a run; both only read."""
+    for name, command, text in (
+        ("why", _why, "which jobs have to run, and because of which key, file or module"),
+        ("status", _status, "what is done, running, failed and left, with estimates"),
+    ):
+        parser = commands.add_parser(name, help=text, description=f"Says {text}. Writes nothing.")
+        parser.add_argument(
+            "targets", nargs="*", metavar="TARGET", help="rules or files, as of snakemake; else all"
+        )
+        _add_config_options(parser)
+        parser.set_defaults(command=command)
 
 
 def _add_config_options(command: argparse.ArgumentParser) -> None:
@@ -173,6 +193,44 @@ def _check(options: argparse.Namespace) -> str:
     if survey.findings:
         raise ArtifactError(text.rstrip())
     return text
+
+
+def _why(options: argparse.Namespace) -> str:
+    from pipeline_lib.jobs.why import explanation
+
+    return explanation(_described(options), Path.cwd() / ".snakemake" / "bagpipe" / LEDGER)
+
+
+def _status(options: argparse.Namespace) -> str:
+    from pipeline_lib.jobs.status import report
+
+    return report(_described(options), Path.cwd(), lambda: _planned_seconds(options))
+
+
+def _planned_seconds(options: argparse.Namespace) -> dict[str, float]:
+    """Seconds of a job by stage, as `plan` expects them; none where it cannot say."""
+    from pipeline_lib import plan
+
+    try:
+        plans = plan.make_plan(_load(options), Path.cwd(), studies=None)
+    except BagpipeError:
+        return {}
+    table = plan.plan_table(plans, plan.assumed_throughput)
+    table["seconds"] = 3600 * (table["core_hours"] + table["gpu_hours"])
+    sums = table.groupby("stage")[["seconds", "jobs"]].sum()
+    return {str(stage): row["seconds"] / row["jobs"] for stage, row in sums.iterrows()}
+
+
+def _described(options: argparse.Namespace) -> "Description":
+    """The jobs that snakemake would see here with the same options."""
+    from pipeline_lib.jobs.description import describe
+
+    arguments = list(options.targets)
+    if options.config:
+        arguments += ["--config", *options.config]
+    if options.configfile:
+        arguments += ["--configfile", *map(str, options.configfile)]
+    return describe(arguments, Path.cwd())
 
 
 def _key_value(setting: str) -> dict[str, object]:

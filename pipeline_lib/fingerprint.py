@@ -11,7 +11,7 @@ import ast
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,31 +31,73 @@ def fingerprint(script: Path, *extra_modules: str, root: Path) -> str:
     modules that the script loads in a way the analysis cannot see. Raises BagpipeError for a file
     that is missing or is not Python.
     """
-    parts = explain(script, *extra_modules, root=root)
+    return combined(explain(script, *extra_modules, root=root))
+
+
+def combined(parts: dict[str, str]) -> str:
+    """The fingerprint that some parts make."""
     return _digest("\n".join(f"{name} {value}" for name, value in parts.items()))
 
 
 def explain(script: Path, *extra_modules: str, root: Path) -> dict[str, str]:
     """What a fingerprint is made of: hashes of the script, of modules and data files, by name."""
-    start = _read(Path(script), "")
-    hashes, waiting = {"script": start.digest}, [*start.references, *extra_modules]
-    seen: set[str] = set()
-    known: dict[str, _Module] = {}
-    while waiting:
-        reference = waiting.pop()
-        if reference in seen:
-            continue
-        seen.add(reference)
-        for name, path, rest in _modules(reference, root):
-            module = known[name] if name in known else known.setdefault(name, _read(path, name))
-            if module.is_facade:
-                waiting += _behind_facade(module, name, path, rest)
-            elif name not in hashes:
-                hashes[name] = module.digest
-                hashes |= _data_hashes(module, name, path)
-                waiting += module.references
-    modules = sorted(hashes.keys() - NEUTRAL - {"script"})
-    return {name: hashes[name] for name in ("script", *modules)}
+    return Reader(root).explain(script, *extra_modules)
+
+
+class Reader:
+    """Reads code for many fingerprints: every file once, however many scripts import it.
+
+    ``known`` are analyses of earlier processes (see code_memory.py), by the hash of what was
+    analysed. A reader does not notice changes of files that it has read.
+    """
+
+    def __init__(self, root: Path, known: "Mapping[str, _Module] | None" = None) -> None:
+        self.root = root
+        self.known = known or {}
+        self.used: dict[str, _Module] = {}
+        self._files: dict[tuple[Path, str], _Module] = {}
+        self._steps: dict[str, tuple[list[str], dict[str, str]]] = {}
+
+    def explain(self, script: Path, *extra_modules: str) -> dict[str, str]:
+        """See the function of this name."""
+        start = self._read(Path(script), "")
+        hashes, waiting = {"script": start.digest}, [*start.references, *extra_modules]
+        seen: set[str] = set()
+        while waiting:
+            reference = waiting.pop()
+            if reference not in seen:
+                seen.add(reference)
+                references, found = self._follow(reference)
+                waiting += references
+                hashes |= found
+        modules = sorted(hashes.keys() - NEUTRAL - {"script"})
+        return {name: hashes[name] for name in ("script", *modules)}
+
+    def _follow(self, reference: str) -> tuple[list[str], dict[str, str]]:
+        """What a dotted name leads to at once: further names, and hashes by name."""
+        if reference not in self._steps:
+            references: list[str] = []
+            hashes: dict[str, str] = {}
+            for name, path, rest in _modules(reference, self.root):
+                module = self._read(path, name)
+                if module.is_facade:
+                    references += _behind_facade(module, name, path, rest)
+                else:
+                    references += module.references
+                    hashes |= {name: module.digest} | _data_hashes(module, name, path)
+            self._steps[reference] = references, hashes
+        return self._steps[reference]
+
+    def _read(self, path: Path, name: str) -> "_Module":
+        if (path, name) not in self._files:
+            try:
+                content = path.read_bytes()
+            except OSError:
+                raise BagpipeError("A script or module is missing.", where=path) from None
+            key = hashlib.sha256(f"{name}\n{path.name}\n".encode() + content).hexdigest()
+            module = self.known.get(key) or _analyse(path, name, content)
+            self.used[key] = self._files[path, name] = module
+        return self._files[path, name]
 
 
 @dataclass(frozen=True)
@@ -77,12 +119,11 @@ class _Module:
 
 def _data_hashes(module: _Module, name: str, path: Path) -> dict[str, str]:
     """Hashes of the data files that a module names, in its folder or in one right below."""
-    found = {
-        file
-        for file_name in module.file_names
-        for pattern in (file_name, f"*/{file_name}")
-        for file in path.parent.glob(pattern)
-    }
+    if not module.file_names:
+        return {}
+    folders = [path.parent, *(folder for folder in path.parent.iterdir() if folder.is_dir())]
+    places = (folder / file_name for folder in folders for file_name in module.file_names)
+    found = {file for file in places if file.exists()}
     return {
         f"{name}:{file.relative_to(path.parent).as_posix()}": hashlib.sha256(
             file.read_bytes()
@@ -126,19 +167,11 @@ def _behind_facade(module: _Module, package: str, path: Path, name: str) -> list
     return [f"{package}.{part}" for part in sorted(parts) if not part.startswith("__")]
 
 
-def _read(path: Path, name: str) -> _Module:
-    try:
-        stat = path.stat()
-    except OSError:
-        raise BagpipeError("A script or module is missing.", where=path) from None
-    return _analyse(path, name, stat.st_mtime_ns, stat.st_size)
-
-
 @lru_cache(maxsize=4096)
-def _analyse(path: Path, name: str, mtime: int, size: int) -> _Module:
+def _analyse(path: Path, name: str, content: bytes) -> _Module:
     """What there is to know about a file; cached for as long as it is the same."""
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(content, filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f"{path}, line {line}" if line else path

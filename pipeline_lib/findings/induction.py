@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib import store
+from pipeline_lib.findings.induction_tables import COLUMNS
 from pipeline_lib.findings.page import tidy
 from pipeline_lib.findings.words import (
     between,
@@ -20,26 +21,6 @@ from pipeline_lib.findings.words import (
     percent,
 )
 from pipeline_lib.induction.kinds import KINDS
-
-COLUMNS: dict[str, list[str]] = {
-    "recall": ["part", "accuracy", "low", "high", "n", "chance"],
-    "orders": ["symbols", "n_x", "n_y", "order", "name", "p_x"],
-    "drift": [
-        "symbols", "n_x", "n_y", "orders", "drift", "mae", "mae_low", "mae_high", "mean", "mass",
-        "answered", "noise_floor",
-    ],
-    "scores": ["layer", "head", "score", "mean", "low", "high", "uniform"],
-    "ablation": [
-        "kind", "measure", "layer", "component", "metric_before", "effect", "low", "high",
-        "of_symbols", "share", "rank", "n",
-    ],
-    "joint": ["kind", "chosen", "k", "heads", "measure", "value", "low", "high"],
-    "agreement": [
-        "kind", "measure", "effect", "score", "layers", "rho", "low", "high", "p", "heads",
-    ],
-    "published": ["quantity", "of", "expected", "found", "within"],
-}  # fmt: skip
-"""Columns that are read of every table."""
 
 MOST_HEADS = 6
 SIGNIFICANT = 0.05

@@ -8,6 +8,7 @@ steps: make the library importable, validate the config, define the functions
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(workflow.current_basedir).resolve().parents[1]
@@ -18,12 +19,13 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from snakemake.exceptions import WorkflowError
 
+from pipeline_lib.code_memory import LEDGER, keep, open_reader, record
 from pipeline_lib.config import load_config, refuse_templates
 from pipeline_lib.errors import BagpipeError
 from pipeline_lib.figures.catalog import RULES, VARIANTS
-from pipeline_lib.fingerprint import fingerprint
-from pipeline_lib.pieces import MINUTES_VARIABLE
+from pipeline_lib.fingerprint import combined
 from pipeline_lib.models.checksums import checksums
+from pipeline_lib.pieces import MINUTES_VARIABLE
 from pipeline_lib.preflight import check_workspace
 from pipeline_lib.warm.launch import environment_of_jobs
 
@@ -44,23 +46,64 @@ MODEL_NAMES = CONFIG.all_model_names()
 CHECKPOINTS = sorted({c for m in CONFIG.models.values() for c in m.checkpoints})
 
 
+MEMORY = Path(".snakemake/bagpipe")
+READER = open_reader(ROOT, MEMORY / "analyses.json")
+CODE = {}
+
+
 def get_code(script, *modules):
     """Fingerprint of the code a stage runs: its script and the library modules it imports."""
-    return fingerprint(
-        ROOT / "workflow" / "scripts" / f"{script}.py", *modules, root=ROOT
-    )
+    parts = READER.explain(ROOT / "workflow" / "scripts" / f"{script}.py", *modules)
+    name = combined(parts)
+    CODE[name] = parts
+    return name
+
+
+def remember_code():
+    """Keep the analyses of code for the next start, unless this one must leave no trace."""
+    if not os.environ.get("BAGPIPE_READ_ONLY"):
+        keep(READER, MEMORY / "analyses.json")
+
+
+def record_code():
+    """At the start of a run: keep what its fingerprints are made of, for `pipeline_lib why`."""
+    record(CODE, MEMORY / LEDGER)
+
+
+CONFIG_KEYS = {}
+
+
+def reading(keys, source):
+    """The source of a param, noted as one that reads config keys: `pipeline_lib why` names them.
+
+    ``keys`` are dotted, by key of the param, "" for all of it; ``{model}`` is the wildcards' model.
+    """
+    CONFIG_KEYS[id(source)] = (
+        source,
+        keys,
+    )  # the source too, or its id may become another's
+    return source
+
+
+reading({"": "arithmetic.operators"}, STUDY.operators)
+
+
+@cache
+def get_study(model):
+    """Plain values of the study's config for a model; not to be changed."""
+    return CONFIG.arithmetic_for(model).model_dump(mode="json")
 
 
 def get_settings(*keys):
     """Params function: plain values of the study's config at ``keys``, for the wildcard's model."""
 
     def settings(wildcards):
-        section = CONFIG.arithmetic_for(wildcards.model).model_dump(mode="json")
+        section = get_study(wildcards.model)
         for key in keys:
             section = section[key]
         return section
 
-    return settings
+    return reading({"": ".".join(["arithmetic", *keys])}, settings)
 
 
 def get_neuron_settings(*keys):
@@ -73,7 +116,8 @@ def get_neuron_settings(*keys):
             keys_read += ["readable_accuracy"]
         return {key: getattr(neurons, key) for key in keys_read}
 
-    return settings
+    possible = [*keys, "first_heuristics_layer", "readable_accuracy"]
+    return reading({key: f"arithmetic.neurons.{key}" for key in possible}, settings)
 
 
 def get_exact_settings(wildcards):
@@ -82,10 +126,19 @@ def get_exact_settings(wildcards):
     return study.params("exact")["exact"] | {"neurons": study.patched_neurons}
 
 
+reading(
+    {key: f"arithmetic.exact.{key}" for key in type(STUDY.exact).model_fields},
+    get_exact_settings,
+)
+
+
 def get_gradients(wildcards):
     """Gradients per prompt behind an attribution: one, or the steps of integrated gradients."""
     attribution = CONFIG.arithmetic_for(wildcards.model).attribution
     return attribution.steps if attribution.method == "integrated" else 1
+
+
+reading({"": "arithmetic.attribution.steps"}, get_gradients)
 
 
 def get_ranking_settings(wildcards):
@@ -98,14 +151,24 @@ def get_ranking_settings(wildcards):
     return settings
 
 
+reading(
+    {
+        "method": "arithmetic.attribution.method",
+        "steps": "arithmetic.attribution.steps",
+        "exact": "arithmetic.exact",
+    },
+    get_ranking_settings,
+)
+
+
 def get_section(section, *keys):
     """Params function: the values of some keys of one section of the study."""
 
     def settings(wildcards):
-        values = CONFIG.arithmetic_for(wildcards.model).model_dump(mode="json")
-        return {key: values[section][key] for key in keys}
+        values = get_study(wildcards.model)[section]
+        return {key: values[key] for key in keys}
 
-    return settings
+    return reading({key: f"arithmetic.{section}.{key}" for key in keys}, settings)
 
 
 def get_context_settings(wildcards):
@@ -115,11 +178,29 @@ def get_context_settings(wildcards):
     return prompts.params("min_operand", "max_operand", "few_shot") | seed
 
 
+reading(
+    {
+        **{
+            key: f"arithmetic.prompts.{key}"
+            for key in ("min_operand", "max_operand", "few_shot")
+        },
+        "seed": "arithmetic.prompts.discovery_seed",
+    },
+    get_context_settings,
+)
+
+
 def get_circuit_settings(wildcards):
     """How the circuit of the wildcards' operator is chosen; the target counts for `auto` alone."""
     circuit = CONFIG.arithmetic_for(wildcards.model).params("circuit")["circuit"]
     own = {key: circuit[key].get(wildcards.operator) for key in ("heads", "n_heads")}
     return own | {"target": circuit["target"] if own["n_heads"] == "auto" else 1.0}
+
+
+reading(
+    {key: f"arithmetic.circuit.{key}" for key in ("heads", "n_heads", "target")},
+    get_circuit_settings,
+)
 
 
 def get_own_operator(wildcards):
@@ -133,9 +214,18 @@ def get_model_settings(wildcards):
     return {"dtype": model.dtype, "device_map": model.device_map}
 
 
+reading(
+    {key: f"models.{{model}}.{key}" for key in ("dtype", "device_map")},
+    get_model_settings,
+)
+
+
 def get_model_source(wildcards):
     """Where the wildcard's model comes from."""
     return CONFIG.model(wildcards.model).origin
+
+
+reading({"": "models.{model}"}, get_model_source)
 
 
 def get_published_repo(wildcards):
@@ -163,14 +253,19 @@ def get_gpus(wildcards):
     return CONFIG.model(wildcards.model).gpus
 
 
+def named(keys):
+    """Config keys of the arithmetic study by their last parts."""
+    return {key.split(".")[-1]: f"arithmetic.{key}" for key in keys}
+
+
 def get_named_settings(*keys):
     """Params function: the values of config keys (dotted), under the last part of each."""
 
     def settings(wildcards):
-        values = CONFIG.arithmetic_for(wildcards.model).params(*keys)
-        return {key.split(".")[-1]: values[key] for key in keys}
+        parts = [key.split(".") for key in keys]
+        return {part[-1]: get_settings(*part)(wildcards) for part in parts}
 
-    return settings
+    return reading(named(keys), settings)
 
 
 def get_figure_settings(*keys):
@@ -197,13 +292,17 @@ def get_rule_settings(*keys):
             "rule": get_criterion(wildcards),
         }
 
-    return settings
+    read = [*keys, "figures.dpi", "heuristics.rule"]
+    return reading(named(read), settings)
 
 
 def get_settings_of_all_models(wildcards):
     """Names of the models, resolution, and the rule by which neurons match heuristics."""
     rule_and_models = {"models": STUDY.models, "rule": get_criterion(wildcards)}
     return {**rule_and_models, "dpi": STUDY.figures.dpi}
+
+
+reading(named(["models", "heuristics.rule", "figures.dpi"]), get_settings_of_all_models)
 
 
 def get_scorecard_settings(wildcards):
@@ -221,7 +320,10 @@ def get_settings_over_training(*keys):
         found = get_rule_settings(*keys)(wildcards)
         return {**found, "checkpoints": get_checkpoints(wildcards)}
 
-    return settings
+    read = [*keys, "figures.dpi", "heuristics.rule"]
+    return reading(
+        named(read) | {"checkpoints": "models.{model}.checkpoints"}, settings
+    )
 
 
 def get_recovery_network(wildcards):

@@ -5,7 +5,7 @@ outputs: figs/induction/{model}/attention.html, findings.md
 steps: fill the page's template; write what the tables say
 """
 
-from pipeline_lib.findings.induction import COLUMNS as INDUCTION_TABLES
+from pipeline_lib.findings.induction_tables import COLUMNS as INDUCTION_TABLES
 
 
 rule browse_induction:

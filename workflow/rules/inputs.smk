@@ -100,6 +100,9 @@ def get_checkpoints(wildcards):
     return list(CONFIG.checkpoints_of(wildcards.model))
 
 
+reading({"": "models.{model}.checkpoints"}, get_checkpoints)
+
+
 def get_per_checkpoint(path, *, final=False):
     """Input function: files of all checkpoints, each one per operator; also of the model itself."""
 

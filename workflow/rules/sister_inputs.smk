@@ -11,7 +11,8 @@ from pipeline_lib.figures.sisters import SISTERS
 def get_study_settings(study, *keys):
     """The values of a study's config keys (dotted), as params of a rule, under their last parts."""
     values = CONFIG.study(study).params(*keys)
-    return {key.split(".")[-1]: value for key, value in values.items()}
+    found = {key.split(".")[-1]: value for key, value in values.items()}
+    return reading({key.split(".")[-1]: f"{study}.{key}" for key in keys}, found)
 
 
 def get_study_figure(study, name, title, caption=None):
