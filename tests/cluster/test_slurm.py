@@ -206,18 +206,25 @@ def test_job_that_outlives_its_run_is_known_to_the_next(slurm, changed_project):
     assert planned(changed_project, "--nolock", target) == {"label_prompts": 1}
 
 
-def test_failing_job_is_tried_with_more_and_names_its_logs(slurm, changed_project):
-    (changed_project / "data/arithmetic/tiny-arith/prompts/context.json").write_text("no JSON\n")
-    options = (*with_profiles(), "--retries", "1", LABELLED[0])
-    run = snakemake(changed_project, *options, configs=CHANGED)
+def test_failing_member_is_tried_again_alone_with_more_and_names_its_logs(slurm, changed_project):
+    broken = changed_project / "data/arithmetic/tiny-arith/prompts/mul/labelled.csv"
+    broken.write_text("no table of prompts\n")
+    targets = [name.replace("labelled", "evaluation") for name in LABELLED]
+    options = ("--retries", "1", "--forcerun", "split_prompts")
+    run = snakemake(changed_project, *with_profiles(), *targets, *options)
     assert run.returncode != 0
     first, second = slurm.jobs()
-    assert (first["TimeLimit"], second["TimeLimit"]) == ("00:30:00", "01:00:00")
-    memory = [int(job["MinMemoryNode"].removesuffix("M")) for job in (first, second)]
-    assert memory[1] == 2 * memory[0]
-    log = changed_project / "logs/label_prompts/tiny-arith/add.log"
-    assert str(log.relative_to(changed_project)) in said(run)
-    assert "context.json" in log.read_text()
+    # two at a time: 10 minutes and 1000 MB each, and twice that the second time
+    assert (first["TimeLimit"], second["TimeLimit"]) == ("00:20:00", "00:40:00")
+    assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("2000M", "4000M")
+    ran = [
+        re.findall(r"Splitting the correct (\w+)", Path(j["StdOut"]).read_text())
+        for j in (first, second)
+    ]
+    assert [sorted(set(names)) for names in ran] == [sorted(OPERATORS), ["mul"]]
+    assert [(changed_project / name).exists() for name in targets] == [True, True, False, True]
+    log = "logs/split_prompts/tiny-arith/mul.log"
+    assert log in said(run)
+    assert "KeyError" in (changed_project / log).read_text()
     for job in (first, second):
         assert job["StdOut"] in said(run)
-        assert "context.json" in Path(job["StdOut"]).read_text()

@@ -1,12 +1,28 @@
 """What runs inside an allocation of SLURM, and what is left of it when it dies.
 
 inputs: the SLURM plugin, where it is installed (profiles/slurm uses it)
-outputs: its executor, with the behaviour of this file (docs/cluster.md, "What a job does")
+outputs: its executor, with the behaviour of this file (docs/cluster.md, "When something dies")
 steps: old outputs leave and records are written before submission; one snakemake an allocation
 """
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+from snakemake_interface_executor_plugins.utils import (
+    encode_target_jobs_cli_args,
+    format_cli_arg,
+)
+
+
+def get_unfinished(group):
+    """Members of a group whose outputs are not all there; one of them where all are."""
+    members = list(group.jobs)
+    return [m for m in members if not all(map(os.path.exists, m.output))] or members[:1]
+
+
+def get_target_argument(jobs):
+    """The argument that names the jobs of an allocation."""
+    specs = [spec for job in jobs for spec in job.get_target_spec()]
+    return format_cli_arg("--target-jobs", encode_target_jobs_cli_args(specs))
 
 
 def get_allocating_executor(plugin):
@@ -27,7 +43,7 @@ def get_allocating_executor(plugin):
             super().run_job_pre(job)
 
         def run_job(self, job):
-            """A group that cannot be submitted is a failed job; the plugin would wait for it for ever."""
+            """A group that cannot be submitted has failed; the plugin would wait for it for ever."""
             try:
                 super().run_job(job)
             except Exception as error:
@@ -39,15 +55,21 @@ def get_allocating_executor(plugin):
             return "--executor local --keep-going"
 
         def get_job_args(self, job):
-            """Inside, members share what the allocation has."""
+            """Members share what the allocation has; those that an attempt finished are left out."""
             has = {name: job.resources.get(name) for name in ("gpu", "mem_mb")}
             limits = [f"{name}={amount}" for name, amount in has.items() if amount]
             resources = f" --resources {' '.join(limits)}" if limits else ""
-            return f"{super().get_job_args(job)} --cores {job.threads}{resources}"
+            args = f"{super().get_job_args(job)} --cores {job.threads}{resources}"
+            if job.attempt == 1 or not job.is_group():
+                return args
+            rest = get_target_argument(get_unfinished(job))
+            return args.replace(get_target_argument(job.jobs), rest, 1)
 
-        def format_job_exec(self, job):
-            """What an attempt before has finished is not made again (no --force)."""
-            return super().format_job_exec(job).replace(" --force ", " ", 1)
+        def print_job_error(self, job_info, msg=None, **kwargs):
+            """Why a group failed is said, too; Snakemake says it of single jobs only."""
+            if msg and job_info.job.is_group():
+                self.logger.error(msg)
+            super().print_job_error(job_info, msg=msg, **kwargs)
 
         async def sleep(self):
             """The end of a job is seen soon; the plugin would wait for up to three minutes."""
@@ -59,6 +81,6 @@ def get_allocating_executor(plugin):
     return Executor
 
 
-slurm = ExecutorPluginRegistry().plugins.get("slurm")
-if slurm is not None:
-    slurm.executor = get_allocating_executor(slurm)
+slurm_plugin = ExecutorPluginRegistry().plugins.get("slurm")
+if slurm_plugin is not None:
+    slurm_plugin.executor = get_allocating_executor(slurm_plugin)
