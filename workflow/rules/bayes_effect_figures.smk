@@ -21,8 +21,8 @@ rule bayes_top_heads_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.top_heads",
         settings=get_study_settings("bayes", "heads.top", "dpi"),
@@ -46,8 +46,8 @@ rule bayes_heads_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.heads",
         settings=get_study_settings("bayes", "dpi"),
@@ -71,8 +71,8 @@ rule bayes_head_positions_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.head_positions",
         settings=get_study_settings("bayes", "heads.top", "dpi"),
@@ -95,8 +95,8 @@ rule bayes_steering_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.steering",
         settings=get_study_settings("bayes", "dpi"),
@@ -126,8 +126,8 @@ rule write_bayes_findings:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         code=get_code("write_bayes_findings"),
     message:

@@ -19,8 +19,8 @@ rule bayes_scores_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.scores",
         settings=get_study_settings("bayes", "dpi"),
@@ -42,8 +42,8 @@ rule bayes_answers_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.answers",
         settings=get_study_settings("bayes", "dpi"),
@@ -65,8 +65,8 @@ rule bayes_lens_layers_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.lens_layers",
         settings=get_study_settings("bayes", "dpi"),
@@ -88,8 +88,8 @@ rule bayes_lens_errors_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.lens_errors",
         settings=get_study_settings("bayes", "dpi"),
@@ -111,8 +111,8 @@ rule bayes_probe_layers_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.probe_layers",
         settings=get_study_settings("bayes", "dpi"),
@@ -137,8 +137,8 @@ rule bayes_probe_predictions_figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="bayes.probe_predictions",
         settings=get_study_settings("bayes", "dpi"),

@@ -20,8 +20,8 @@ rule browse_effects:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(30),
     params:
         page="effects",
         operators=STUDY.operators,
@@ -48,8 +48,8 @@ rule browse_neurons:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(60),
     params:
         page="neurons",
         operators=STUDY.operators,
@@ -74,8 +74,8 @@ rule browse_attention:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(60),
     params:
         page="attention",
         operators=STUDY.operators,
@@ -100,8 +100,8 @@ rule browse_ov:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(60),
     params:
         page="ov",
         operators=STUDY.operators,
@@ -131,8 +131,8 @@ rule browse_snapshots:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(30),
     params:
         code=get_code("take_snapshots"),
     message:

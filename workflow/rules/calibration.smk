@@ -60,8 +60,8 @@ rule calibrate_heuristics:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=get_growing(3000),
+        runtime=get_growing(120),
     params:
         types=get_settings("heuristics", "types"),
         max_operand=get_settings("prompts", "max_operand"),
@@ -92,8 +92,8 @@ rule classify_neurons:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(10),
     params:
         types=get_settings("heuristics", "types"),
         max_operand=get_settings("prompts", "max_operand"),

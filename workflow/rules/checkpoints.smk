@@ -73,8 +73,8 @@ rule match_checkpoints:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(30),
     params:
         checkpoints=get_checkpoints,
         operators=STUDY.operators,
@@ -104,8 +104,8 @@ rule classify_checkpoints:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(30),
     params:
         checkpoints=get_checkpoints,
         operators=STUDY.operators,

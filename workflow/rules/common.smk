@@ -248,6 +248,15 @@ def get_runtime(wildcards, attempt):
     return CONFIG.model(wildcards.model).runtime * 2 ** (attempt - 1)
 
 
+def get_growing(amount):
+    """Resource function: an amount that grows with every attempt."""
+
+    def resource(wildcards, attempt):
+        return amount * attempt
+
+    return resource
+
+
 def get_gpus(wildcards):
     """GPUs of a stage that runs a model."""
     return CONFIG.model(wildcards.model).gpus

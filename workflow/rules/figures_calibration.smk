@@ -22,8 +22,8 @@ rule fig_calibration:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_calibration",
         operators=STUDY.operators,
@@ -51,8 +51,8 @@ rule fig_classified_share:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_classified_share",
         operators=STUDY.operators,

@@ -24,8 +24,8 @@ rule fig10a_heuristic_overlap:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig10a_heuristic_overlap",
         operators=STUDY.operators,
@@ -52,8 +52,8 @@ rule fig10b_shared_faithfulness:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig10b_shared_faithfulness",
         operators=STUDY.operators,
@@ -80,8 +80,8 @@ rule fig10c_checkpoint_knockout:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig10c_checkpoint_knockout",
         operators=STUDY.operators,

@@ -19,8 +19,8 @@ rule fig04b_faithfulness_topk:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig04b_faithfulness_topk",
         operators=STUDY.operators,
@@ -45,8 +45,8 @@ rule fig11_faithfulness_heads:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig11_faithfulness_heads",
         operators=STUDY.operators,
@@ -71,8 +71,8 @@ rule fig12a_mlp0_effects:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig12a_mlp0_effects",
         operators=STUDY.operators,
@@ -95,8 +95,8 @@ rule fig12b_mlp0_topk:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig12b_mlp0_topk",
         operators=STUDY.operators,
@@ -120,8 +120,8 @@ rule table01_faithfulness:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="table01_faithfulness",
         operators=STUDY.operators,

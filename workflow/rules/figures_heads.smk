@@ -20,8 +20,8 @@ rule fig09_failure_modes:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig09_failure_modes",
         operators=STUDY.operators,
@@ -45,8 +45,8 @@ rule fig13_mlp0_neurons:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig13_mlp0_neurons",
         operators=STUDY.operators,
@@ -73,8 +73,8 @@ rule fig14_attention_patterns:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig14_attention_patterns",
         operators=STUDY.operators,
@@ -97,8 +97,8 @@ rule embeddings:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="embeddings",
         operators=STUDY.operators,
@@ -127,8 +127,8 @@ rule table08_unclassified_neurons:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="table08_unclassified_neurons",
         operators=STUDY.operators,
@@ -159,8 +159,8 @@ rule neuron_vectors:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="neuron_vectors",
         operators=STUDY.operators,

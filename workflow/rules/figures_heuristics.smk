@@ -22,8 +22,8 @@ rule fig01_running_example:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig01_running_example",
         operators=STUDY.operators,
@@ -49,8 +49,8 @@ rule fig05_heuristic_types:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig05_heuristic_types",
         operators=STUDY.operators,
@@ -78,8 +78,8 @@ rule fig06_matching_example:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig06_matching_example",
         operators=STUDY.operators,
@@ -103,8 +103,8 @@ rule heuristic_counts:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="heuristic_counts",
         operators=STUDY.operators,

@@ -21,8 +21,8 @@ rule fig07_heuristic_knockout:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig07_heuristic_knockout",
         operators=STUDY.operators,
@@ -47,8 +47,8 @@ rule fig08_prompt_knockout:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig08_prompt_knockout",
         operators=STUDY.operators,
@@ -76,8 +76,8 @@ rule fig_knockout_controls:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_knockout_controls",
         operators=STUDY.operators,

@@ -17,8 +17,8 @@ rule fig02_localization:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig02_localization",
         operators=STUDY.operators,
@@ -43,8 +43,8 @@ rule fig02_localization_summed:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig02_localization_summed",
         operators=STUDY.operators,
@@ -67,8 +67,8 @@ rule fig03_probe_accuracy:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig03_probe_accuracy",
         operators=STUDY.operators,
@@ -92,8 +92,8 @@ rule fig04a_neuron_effects:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig04a_neuron_effects",
         operators=STUDY.operators,
@@ -116,8 +116,8 @@ rule fig15_neuron_iou:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig15_neuron_iou",
         operators=STUDY.operators,

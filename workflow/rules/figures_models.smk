@@ -23,8 +23,8 @@ rule fig08_prompt_knockout_models:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig08_prompt_knockout_models",
         operators=STUDY.operators,
@@ -59,8 +59,8 @@ rule fig16_model:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig16_model",
         operators=STUDY.operators,
@@ -91,8 +91,8 @@ rule table_scorecard:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="table_scorecard",
         operators=STUDY.operators,

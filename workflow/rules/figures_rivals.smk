@@ -18,8 +18,8 @@ rule fig_rivals:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_rivals",
         operators=STUDY.operators,
@@ -48,8 +48,8 @@ rule neuron_rivals:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="neuron_rivals",
         operators=get_own_operator,
@@ -72,8 +72,8 @@ rule fig_neuron_spectra:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_neuron_spectra",
         operators=STUDY.operators,
@@ -96,8 +96,8 @@ rule fig_spectra:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_spectra",
         operators=STUDY.operators,
@@ -121,8 +121,8 @@ rule fig_helix:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_helix",
         operators=STUDY.operators,

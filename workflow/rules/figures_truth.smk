@@ -17,8 +17,8 @@ rule fig_attribution_truth:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_attribution_truth",
         operators=STUDY.operators,
@@ -41,8 +41,8 @@ rule fig_circuit_test:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_circuit_test",
         operators=STUDY.operators,
@@ -69,8 +69,8 @@ rule fig_stability:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="fig_stability",
         operators=STUDY.operators,

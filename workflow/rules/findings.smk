@@ -23,8 +23,8 @@ rule write_findings:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         operators=STUDY.operators,
         pictures=get_pictures_of_findings,

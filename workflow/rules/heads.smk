@@ -113,8 +113,8 @@ rule failure_modes:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         settings=get_settings("failures"),
         kind=get_settings("heuristics", "kind"),

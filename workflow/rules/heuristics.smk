@@ -21,8 +21,8 @@ rule score_heuristics:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(60),
     params:
         types=get_settings("heuristics", "types"),
         max_operand=get_settings("prompts", "max_operand"),
@@ -46,8 +46,8 @@ rule match_heuristics:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(10),
     params:
         types=get_settings("heuristics", "types"),
         max_operand=get_settings("prompts", "max_operand"),

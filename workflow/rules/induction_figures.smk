@@ -19,8 +19,8 @@ rule induction_baseline:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="induction.baseline",
         settings=get_study_settings("induction", "dpi"),
@@ -43,8 +43,8 @@ rule induction_attention:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="induction.attention",
         settings=get_study_settings("induction", "dpi"),
@@ -66,8 +66,8 @@ rule induction_scores:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="induction.scores",
         settings=get_study_settings("induction", "dpi"),
@@ -89,8 +89,8 @@ rule induction_ablation:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="induction.ablation",
         settings=get_study_settings("induction", "dpi"),
@@ -112,8 +112,8 @@ rule induction_joint:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="induction.joint",
         settings=get_study_settings("induction", "symbols", "dpi"),
@@ -139,8 +139,8 @@ rule induction_agreement:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="induction.agreement",
         settings=get_study_settings("induction", "dpi"),
@@ -162,8 +162,8 @@ rule induction_published:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="induction.published",
         settings=get_study_settings("induction", "dpi"),

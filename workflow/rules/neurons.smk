@@ -19,8 +19,8 @@ rule rank_neurons:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(10),
     params:
         neurons=get_neuron_settings("importance", "per_layer"),
         code=get_code("rank_neurons"),

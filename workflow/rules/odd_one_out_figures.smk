@@ -17,8 +17,8 @@ rule odd_one_out_fig_baselines:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.baselines",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -43,8 +43,8 @@ rule odd_one_out_fig_necessity:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.necessity",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -71,8 +71,8 @@ rule odd_one_out_fig_necessity_parts:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.necessity_parts",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -97,8 +97,8 @@ rule odd_one_out_fig_sufficiency:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.sufficiency",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -123,8 +123,8 @@ rule odd_one_out_fig_generality:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.generality",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -149,8 +149,8 @@ rule odd_one_out_fig_hydra:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.hydra",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -174,8 +174,8 @@ rule odd_one_out_fig_paths:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.paths",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -198,8 +198,8 @@ rule odd_one_out_fig_retrieval:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.retrieval",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -225,8 +225,8 @@ rule odd_one_out_fig_subspace:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.subspace",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -250,8 +250,8 @@ rule odd_one_out_fig_neurons:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="odd_one_out.neurons",
         settings=get_study_settings("odd_one_out", "dpi"),
@@ -288,8 +288,8 @@ rule write_odd_one_out_findings:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         code=get_code("odd_one_out_findings"),
     message:

@@ -23,8 +23,8 @@ rule measure_recovery:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(30),
     params:
         network=get_recovery_network,
         prompts=CONFIG.recovery.params("patched", "attributed"),
@@ -51,8 +51,8 @@ rule planted_recovery:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="planted_recovery",
         operators=STUDY.operators,

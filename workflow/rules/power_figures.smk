@@ -17,8 +17,8 @@ rule power_baselines:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="power.table_baselines",
         settings=get_study_settings("power", "dpi"),
@@ -43,8 +43,8 @@ rule power_told_apart:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="power.told_apart",
         settings=get_study_settings("power", "dpi"),
@@ -70,8 +70,8 @@ rule power_pair:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="power.pair_{part}",
         settings=get_study_settings("power", "dpi"),
@@ -95,8 +95,8 @@ rule power_regions:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="power.regions_{part}",
         settings=get_study_settings("power", "dpi"),
@@ -121,8 +121,8 @@ rule write_power_findings:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         code=get_code("write_power_findings"),
     message:

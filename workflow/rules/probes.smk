@@ -51,7 +51,7 @@ rule probe_answers:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
+        mem_mb=get_growing(3000),
         runtime=get_runtime,
         gpu=get_gpus,
     params:

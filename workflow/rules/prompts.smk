@@ -18,8 +18,8 @@ rule prompt_context:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(10),
     params:
         operators=STUDY.operators,
         prompts=get_context_settings,
@@ -70,8 +70,8 @@ rule split_prompts:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(10),
     params:
         discovery=get_settings("prompts", "discovery"),
         discovery_seed=get_settings("prompts", "discovery_seed"),
@@ -94,8 +94,8 @@ rule draw_counterfactuals:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=get_growing(1000),
+        runtime=get_growing(10),
     params:
         counterfactual=get_settings("prompts", "counterfactual"),
         code=get_code("draw_counterfactuals"),

@@ -23,8 +23,8 @@ rule explain_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=get_growing(4000),
+        runtime=get_growing(60),
     params:
         types=get_settings("heuristics", "types"),
         settings=get_section("rivals", "prompts", "n_modes", "periods", "seed"),

@@ -18,8 +18,8 @@ rule table02_circuit_heads:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="table02_circuit_heads",
         operators=STUDY.operators,
@@ -43,8 +43,8 @@ rule table03_accuracy:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="table03_accuracy",
         operators=STUDY.operators,
@@ -72,8 +72,8 @@ rule table04_neurons_add:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="example_neurons",
         operators=STUDY.operators,
@@ -102,8 +102,8 @@ rule table05_neurons_sub:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="example_neurons",
         operators=STUDY.operators,
@@ -132,8 +132,8 @@ rule table06_neurons_mul:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="example_neurons",
         operators=STUDY.operators,
@@ -160,8 +160,8 @@ rule table07_neurons_div:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="example_neurons",
         operators=STUDY.operators,

@@ -29,8 +29,8 @@ rule train_tiny_arith:
         "../../environment.yml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=get_growing(3000),
+        runtime=get_growing(60),
     params:
         settings=CONFIG.training.tiny_arith.model_dump(mode="json"),
         code=get_code("train_tiny_arith"),

@@ -22,8 +22,8 @@ rule train_tiny_induction:
         "../../environment.yml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=get_growing(3000),
+        runtime=get_growing(30),
     params:
         settings=CONFIG.training.tiny_induction.model_dump(mode="json"),
         code=get_code("train_tiny_induction"),

@@ -46,8 +46,8 @@ rule table00_verification:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=get_growing(2000),
+        runtime=get_growing(10),
     params:
         figure="table00_verification",
         operators=STUDY.operators,
