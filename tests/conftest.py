@@ -167,8 +167,11 @@ def pairs(number_tokens, prompt_pairs):
 def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project copy in which the whole DAG ran once at test size; copy it before changing it.
 
-    The processes of one test session share it: the first to come makes it, the others wait.
+    The processes of one test session share it: the first to come makes it, the others wait. While
+    one works on a test, ``BAGPIPE_FINISHED`` can name such a folder, made by the same code.
     """
+    if made := os.environ.get("BAGPIPE_FINISHED"):
+        return Path(made)
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = shared / "finished_project"

@@ -19,11 +19,12 @@ UNSETTLED = 2.0
 """Seconds in which a file may change again without looking like another one."""
 
 
-def checksums(files: Iterable[Path], cache: Path) -> dict[str, str]:
+def checksums(files: Iterable[Path], cache: Path, *, keep: bool = True) -> dict[str, str]:
     """SHA-256 of the files by their names, in order.
 
     ``cache`` remembers what was read: a file is read again when its size, times, place on the disk
-    or name differ. A cache that is broken or cannot be written only costs the time of reading.
+    or name differ. A cache that is broken or cannot be written only costs the time of reading, as
+    does one that is not to be written (``keep``).
     """
     known = _remembered(cache)
     found, new = {}, {}
@@ -33,7 +34,7 @@ def checksums(files: Iterable[Path], cache: Path) -> dict[str, str]:
         found[file.name] = digest if state == before else sha256_of(file)
         if state != before and _is_settled(file):
             new[str(file)] = (state, found[file.name])
-    if new:
+    if new and keep:
         _remember(cache, known | new)
     return found
 

@@ -72,7 +72,10 @@ ROOMS = [  # a module of a room, and what a real change in it makes stale
     ("store/disk.py", MODEL),
     ("verification/sample.py", VERIFIED),
 ]
-WITHOUT_RESULTS = ("config", "plan", "warm", "logs.py", "errors.py", "preflight.py", "__main__.py")
+WITHOUT_RESULTS = (
+    *("check", "config", "jobs", "plan", "warm", "code_memory.py", "fingerprint.py"),
+    *("logs.py", "errors.py", "preflight.py", "__main__.py"),
+)
 OTHER_STUDIES = (
     *("bayes", "induction", "odd_one_out", "power", "recovery", "sweeps", "models/planted"),
     *("models/training", "models/download.py", "models/legacy.py", "models/package.py"),

@@ -35,7 +35,9 @@ def get_checksums(files):
     def values(wildcards):
         found = files(wildcards)
         paths = found.values() if isinstance(found, dict) else found
-        return checksums(map(Path, paths), Path(".snakemake", "checksums.json"))
+        keep = not os.environ.get("BAGPIPE_READ_ONLY")
+        cache = Path(".snakemake", "checksums.json")
+        return checksums(map(Path, paths), cache, keep=keep)
 
     return values
 
@@ -95,12 +97,10 @@ def get_attribution_pairs(wildcards):
     return expand(path, operator=STUDY.operators, seed=seeds)
 
 
+@reads({"": "models.{model}.checkpoints"})
 def get_checkpoints(wildcards):
     """Training checkpoints that are studied beside the wildcard's model, in their order."""
     return list(CONFIG.checkpoints_of(wildcards.model))
-
-
-reading({"": "models.{model}.checkpoints"}, get_checkpoints)
 
 
 def get_per_checkpoint(path, *, final=False):

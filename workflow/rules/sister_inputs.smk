@@ -12,7 +12,7 @@ def get_study_settings(study, *keys):
     """The values of a study's config keys (dotted), as params of a rule, under their last parts."""
     values = CONFIG.study(study).params(*keys)
     found = {key.split(".")[-1]: value for key, value in values.items()}
-    return reading({key.split(".")[-1]: f"{study}.{key}" for key in keys}, found)
+    return reads({key.split(".")[-1]: f"{study}.{key}" for key in keys})(found)
 
 
 def get_study_figure(study, name, title, caption=None):
