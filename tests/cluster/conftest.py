@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ def skip_without_slurm() -> None:
     reason = f"SLURM is not installed ({', '.join(missing)})" if missing else ""
     if not reason and os.geteuid() != 0:
         reason = "a SLURM with pretended GPUs needs root"
+    if not reason and not socket.gethostbyname(socket.gethostname()).startswith("127."):
+        reason = "this host's name is not 127.0.0.1 (/etc/hosts), and SLURM must not be reachable"
     if reason and os.environ.get("BAGPIPE_NEED_SLURM") == "1":
         pytest.fail(f"{reason}, and BAGPIPE_NEED_SLURM=1")
     if reason:

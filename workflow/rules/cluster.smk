@@ -51,7 +51,12 @@ def get_allocating_executor(plugin):
                 self._report_job_error_threadsafe(SubmittedJobInfo(job), reason)
 
         def additional_general_args(self):
-            """Members run in the snakemake of the allocation, and one that fails stops no other."""
+            """Members run in the snakemake of the allocation, and one that fails stops no other.
+
+            A job array needs the plugin's own way, in which each member starts one snakemake more.
+            """
+            if self.array_jobs:
+                return super().additional_general_args()
             return "--executor local --keep-going"
 
         def get_job_args(self, job):
