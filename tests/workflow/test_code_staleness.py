@@ -64,6 +64,8 @@ ROOMS = [  # a module of a room, and what a real change in it makes stale
     ("models/tokens.py", EVERYTHING),
     ("neurons/overlap.py", {"fig15_neuron_iou"} | SCORECARD),
     ("neurons/agreement.py", {"fig_attribution_truth"} | FINDINGS),
+    # every stage that runs a model, or scores its neurons
+    ("pieces.py", EVERYTHING - {"prompt_context"}),
     ("probing/training.py", PROBING),
     ("published/arithmetic.py", SCORECARD),
     ("rivals/helix.py", CODES),
@@ -121,7 +123,7 @@ def files_under(folder, names):
 def test_every_room_has_a_row(study):
     library = study.folder / "pipeline_lib"
     rooms = {path.name for path in library.iterdir() if path.name not in ("__init__.py",)}
-    rooms -= {"__pycache__", *WITHOUT_RESULTS, *OTHER_STUDIES, "fingerprint.py", "stats.py"}
+    rooms -= {"__pycache__", *WITHOUT_RESULTS, *OTHER_STUDIES, "stats.py"}
     assert rooms == {Path(module).parts[0] for module, _ in ROOMS}
 
 
@@ -133,7 +135,7 @@ def test_comments_and_docstrings_make_nothing_stale(study):
 
 
 def test_rooms_that_decide_no_result_make_nothing_stale(study):
-    paths = files_under(study.folder, [*WITHOUT_RESULTS, "fingerprint.py", *OTHER_STUDIES])
+    paths = files_under(study.folder, [*WITHOUT_RESULTS, *OTHER_STUDIES])
     assert stale_after(study, {path: path.read_text() + "\n\n" for path in paths}) == set()
     code = files_under(study.folder, [*WITHOUT_RESULTS, *OTHER_STUDIES])
     changes = {path: path.read_text() + APPENDED for path in code if path.suffix == ".py"}

@@ -184,3 +184,7 @@ def test_a_key_makes_what_reads_it_stale(study, key, value, stale):
     if key not in OF_THE_STUDY:  # config/test.yaml gives some to the model alone
         change = change[:-1] + f", models: {{tiny-arith: {change}}}}}"
     assert set(study.after(change)) == with_findings(stale)
+
+
+def test_how_often_steps_are_kept_makes_nothing_stale(study):
+    assert study.after("{resume_minutes: 0}") == {}
