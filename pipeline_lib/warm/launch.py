@@ -32,6 +32,8 @@ def environment_of_jobs(
     main = process_name(os.getpid())
     folder = Path(tempfile.gettempdir()) / f"bagpipe-{os.getuid()}-{main.replace(':', '-')}"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    shared = environment.get(SHARE_VARIABLE) or str(int(share_models))
-    ours = {FOLDER_VARIABLE: str(folder), MAIN_VARIABLE: main, SHARE_VARIABLE: shared}
+    ours = {FOLDER_VARIABLE: str(folder), MAIN_VARIABLE: main}
+    # jobs on a cluster have the environment of the main process: what is not said must stay unsaid
+    if share_models and not environment.get(SHARE_VARIABLE):
+        ours[SHARE_VARIABLE] = "1"
     return {"PYTHONPATH": paths, **ours}

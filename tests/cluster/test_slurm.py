@@ -99,6 +99,11 @@ def test_default_study_runs_to_its_end(slurm, finished_project, tmp_path, overla
         assert job["Partition"] == ("gpu" if on_gpu else "cpu"), job
         assert ("gres:gpu" in job.get("TresPerJob", "")) == on_gpu, job
         assert Path(job["StdOut"]).is_file()
+        assert job["JobName"].startswith("bagpipe-")
+    # two jobs at a time, so two loads of a model at most for all of a stage
+    for stage in ("indirect_effects", "cache_counterfactual"):
+        logs = [file.read_text() for file in (folder / "logs" / stage).rglob("*.log")]
+        assert sum("the model is still in memory" in log for log in logs) >= len(logs) - 2 > 0
     completed = (slurm.folder / "log" / "jobcomp.txt").read_text()
     assert completed.count("JobState=COMPLETED") == len(jobs)
 
@@ -175,6 +180,7 @@ def test_what_a_cancelled_group_has_finished_is_kept_and_nothing_else(slurm, cha
         wait_for(lambda: len(done()) >= 2 or process.poll() is not None, "two of four jobs")
         (job,) = slurm.jobs()
         assert job["Comment"] == "rule_labels-tiny-arith_label_prompts"
+        assert job["JobName"] == "bagpipe-labels-tiny-arith"
         slurm.run("scancel", job["JobId"])
         assert process.wait(120) != 0
     message = (changed_project / "run.txt").read_text()
@@ -225,6 +231,6 @@ def test_failing_member_is_tried_again_alone_with_more_and_names_its_logs(slurm,
     assert [(changed_project / name).exists() for name in targets] == [True, True, False, True]
     log = "logs/split_prompts/tiny-arith/mul.log"
     assert log in said(run)
-    assert "KeyError" in (changed_project / log).read_text()
+    assert "the file is not what was written" in (changed_project / log).read_text()
     for job in (first, second):
         assert job["StdOut"] in said(run)

@@ -5,6 +5,8 @@ outputs: its executor, with the behaviour of this file (docs/cluster.md, "When s
 steps: old outputs leave and records are written before submission; one snakemake an allocation
 """
 
+import threading
+
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 from snakemake_interface_executor_plugins.utils import (
@@ -25,10 +27,34 @@ def get_target_argument(jobs):
     return format_cli_arg("--target-jobs", encode_target_jobs_cli_args(specs))
 
 
+def get_job_name(job, prefix):
+    """What the queue shows: stage and model, behind a prefix if there is one."""
+    if job.is_group():
+        name = job.groupid
+    else:
+        name = "-".join(filter(None, [job.name, job.wildcards_dict.get("model")]))
+    return re.sub(r"[^\w.@-]", "-", "-".join(filter(None, [prefix, name])))
+
+
 def get_allocating_executor(plugin):
     """The plugin's executor, changed so that groups are cheap and their finished members survive."""
 
     class Executor(plugin.executor):
+        names = threading.local()
+        """Of the job that this thread submits."""
+
+        @property
+        def run_uuid(self):
+            """Name of the job that is being submitted; where states are asked, names of all jobs.
+
+            The plugin names all jobs by the number of its run, by which it finds them again.
+            """
+            return getattr(self.names, "own", None) or ",".join(self.given)
+
+        @run_uuid.setter
+        def run_uuid(self, number):
+            self.given = {number: None}
+
         def run_job_pre(self, job):
             """Before a job is submitted for the first time, old outputs leave and records are written.
 
@@ -44,11 +70,16 @@ def get_allocating_executor(plugin):
 
         def run_job(self, job):
             """A group that cannot be submitted has failed; the plugin would wait for it for ever."""
+            prefix = self.workflow.executor_settings.jobname_prefix
+            self.names.own = get_job_name(job, prefix)
+            self.given[self.names.own] = None
             try:
                 super().run_job(job)
             except Exception as error:
                 reason = f"The job could not be submitted: {error.__context__ or error}"
                 self._report_job_error_threadsafe(SubmittedJobInfo(job), reason)
+            finally:
+                self.names.own = None
 
         def additional_general_args(self):
             """Members run in the snakemake of the allocation, and one that fails stops no other.

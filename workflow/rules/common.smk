@@ -8,6 +8,7 @@ steps: make the library importable, validate the config, prepare what jobs find 
 import os
 import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(workflow.current_basedir).resolve().parents[1]
@@ -28,9 +29,19 @@ from pipeline_lib.pieces import MINUTES_VARIABLE
 from pipeline_lib.preflight import check_workspace
 from pipeline_lib.warm.launch import environment_of_jobs
 
-# On a cluster, rules that share an allocation run in a Snakemake of their own.
-IS_GROUP = workflow.remote_exec and len(workflow.dag_settings.target_jobs) > 1
-os.environ.update(environment_of_jobs(ROOT, os.environ, share_models=IS_GROUP))
+
+def shares_allocation():
+    """Whether this is the Snakemake of an allocation of a cluster that has several jobs."""
+    arguments = sys.argv[1:]
+    if not workflow.remote_exec or "--target-jobs" not in arguments:
+        return False
+    jobs = arguments[arguments.index("--target-jobs") + 1 :]
+    return len(list(takewhile(lambda argument: argument[:2] != "--", jobs))) > 1
+
+
+os.environ.update(
+    environment_of_jobs(ROOT, os.environ, share_models=shares_allocation())
+)
 
 try:
     refuse_templates(workflow.configfiles)

@@ -155,9 +155,16 @@ def test_jobs_find_the_library_and_their_servers_folder(monkeypatch):
     found = environment_of_jobs(ROOT, {"PYTHONPATH": f"/elsewhere{os.pathsep}{ROOT}"})
     assert found["PYTHONPATH"].split(os.pathsep)[1:] == [str(ROOT), "/elsewhere"]
     assert str(os.getpid()) in found[protocol.FOLDER_VARIABLE]
+    assert protocol.SHARE_VARIABLE not in found
     assert set(environment_of_jobs(ROOT, {"BAGPIPE_WARM": "off"})) == {"PYTHONPATH"}
     monkeypatch.setattr("sys.platform", "darwin")
     assert set(environment_of_jobs(ROOT, {})) == {"PYTHONPATH"}
+
+
+def test_models_are_shared_in_an_allocation_unless_told_otherwise():
+    for told, expected in (({}, "1"), ({protocol.SHARE_VARIABLE: "0"}, None)):
+        found = environment_of_jobs(ROOT, told, share_models=True)
+        assert found.get(protocol.SHARE_VARIABLE) == expected
 
 
 def test_libraries_that_are_missing_are_left_out(capsys):
