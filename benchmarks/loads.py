@@ -20,6 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.machine import timed
 from benchmarks.subjects import TINY
+from pipeline_lib.models.manifest import describe_model
 from pipeline_lib.warm.launch import environment_of_jobs
 from pipeline_lib.warm.protocol import FOLDER_VARIABLE, SHARE_VARIABLE, process_name
 
@@ -46,7 +47,7 @@ def make_model(folder: Path, layers: int) -> Path:
     for file in TINY.glob("tokenizer*"):
         shutil.copy2(file, folder)
     manifest = folder / "manifest.json"
-    manifest.write_text(json.dumps({"name": "big", "folder": str(folder)}))
+    manifest.write_text(json.dumps(describe_model(folder, "big", {"source": "local"})))
     return manifest
 
 
