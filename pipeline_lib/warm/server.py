@@ -69,6 +69,8 @@ class Server:
             end.setblocking(False)
         signal.set_wakeup_fd(wakes.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # where all of an allocation is asked to stop, jobs have time to: this ends after them
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with selectors.DefaultSelector() as selector, self._listening() as listener:
             selector.register(listener, selectors.EVENT_READ)
             selector.register(awake, selectors.EVENT_READ)
@@ -228,7 +230,8 @@ def leave_server() -> None:
     os.setsid()
     die_with_parent()
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for changed in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(changed, signal.SIG_DFL)
 
 
 def die_with_parent() -> None:

@@ -1,5 +1,6 @@
 """Jobs that share a model run one after the other in a process that stays."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.models import opening
+from pipeline_lib.models.manifest import describe_model
 from pipeline_lib.warm import client, process, protocol
 from pipeline_lib.warm.resident import Resident
 from tests.unit.warm.serving import is_running, job, run, until
@@ -87,6 +89,33 @@ def test_a_job_ends_with_the_process_that_waits_for_it(tmp_path, sharing, servin
     assert run(job(tmp_path, OPENS + "print(1)"), sharing).stdout == "1\n"
 
 
+TIDY = """
+import os, pathlib, signal, sys, time
+def tidy(*_):
+    time.sleep(0.5)
+    pathlib.Path({done!r}).write_text("kept")
+    sys.exit(143)
+signal.signal(signal.SIGTERM, tidy)
+pathlib.Path({told!r}).write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("opens", [OPENS, ""], ids=["stays", "forked"])
+def test_jobs_of_an_allocation_that_is_cancelled_have_time_to_stop(
+    tmp_path, sharing, serving, opens
+):
+    """As when a job of the queue is cancelled: every process of it gets the signal."""
+    told, done = tmp_path / "pid", tmp_path / "done"
+    text = opens + TIDY.format(told=str(told), done=str(done))
+    waiting = subprocess.Popen(job(tmp_path, text), env=sharing)
+    until(lambda: told.exists() and told.read_text())
+    for pid in (serving.pid, waiting.pid, int(told.read_text())):
+        os.kill(pid, signal.SIGTERM)
+    until(done.exists)
+    waiting.wait()
+
+
 def test_processes_that_stay_go_with_the_server(tmp_path, sharing, serving):
     pid = int(run(job(tmp_path, OPENS + PID), sharing).stdout)
     assert is_running(pid)
@@ -144,7 +173,7 @@ def manifest(tmp_path, model_folder, monkeypatch):
     for file in model_folder("llama").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     path = tmp_path / "manifest.json"
-    path.write_text(f'{{"name": "tiny", "folder": "{folder}"}}')
+    path.write_text(json.dumps(describe_model(folder, "tiny", {"source": "local"})))
     monkeypatch.setenv(protocol.SHARE_VARIABLE, "1")
     monkeypatch.setattr(opening, "_left", {})
     return path
