@@ -1,4 +1,7 @@
-"""Command line of the library: ``python -m pipeline_lib --help``."""
+"""Command line of the library: ``python -m pipeline_lib --help``.
+
+Commands import what they need themselves: some have to answer at once.
+"""
 
 import argparse
 import json
@@ -10,13 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipeline_lib import config as configuration
-from pipeline_lib.code_memory import LEDGER
-from pipeline_lib.config.docs import TABLE_MARKERS
 from pipeline_lib.errors import ArtifactError, BagpipeError, ConfigError
-from pipeline_lib.fingerprint import explain
 
 if TYPE_CHECKING:
+    from pipeline_lib.config import Config
     from pipeline_lib.jobs.description import Description
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--study",
         nargs="+",
-        choices=("arithmetic", *configuration.SISTERS),
+        type=_study,
         metavar="STUDY",
         help="these studies alone, as their targets; else all that are switched on",
     )
@@ -135,6 +135,9 @@ def _schema(options: argparse.Namespace) -> str:
 
 def generated_files() -> dict[Path, str]:
     """The files that are generated from the configuration's types, with what they must hold."""
+    from pipeline_lib import config as configuration
+    from pipeline_lib.config.docs import TABLE_MARKERS
+
     begin, end = TABLE_MARKERS
     readme = _read(README)
     if begin not in readme or end not in readme:
@@ -150,8 +153,19 @@ def _config(options: argparse.Namespace) -> str:
     return yaml.safe_dump(checked.plain(), sort_keys=False, allow_unicode=True, width=100)
 
 
-def _load(options: argparse.Namespace) -> configuration.Config:
+def _study(name: str) -> str:
+    from pipeline_lib import config as configuration
+
+    names = ("arithmetic", *configuration.SISTERS)
+    if name not in names:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(names)}")
+    return name
+
+
+def _load(options: argparse.Namespace) -> "Config":
     """The configuration of the run that snakemake would start here with the same options."""
+    from pipeline_lib import config as configuration
+
     raw = configuration.read_yaml(DEFAULT_CONFIG)
     for file in options.configfile:
         raw = configuration.merge(raw, configuration.read_yaml(file))
@@ -196,6 +210,7 @@ def _check(options: argparse.Namespace) -> str:
 
 
 def _why(options: argparse.Namespace) -> str:
+    from pipeline_lib.code_memory import LEDGER
     from pipeline_lib.jobs.why import explanation
 
     return explanation(_described(options), Path.cwd() / ".snakemake" / "bagpipe" / LEDGER)
@@ -252,6 +267,8 @@ def _positive(text: str) -> float:
 
 
 def _fingerprint(options: argparse.Namespace) -> str:
+    from pipeline_lib.fingerprint import explain
+
     parts = explain(options.script, root=ROOT)
     return "".join(f"{digest}  {name}\n" for name, digest in parts.items())
 

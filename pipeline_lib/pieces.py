@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib import store
-from pipeline_lib.errors import ArtifactError
+from pipeline_lib.errors import ArtifactError, DiskError
 
 T = TypeVar("T")
 Arrays = tuple[np.ndarray, ...]
@@ -170,7 +170,7 @@ class Pieces:
         return time.monotonic() - self._written >= self.seconds
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what waits; a disk that cannot hold it costs a second attempt, not this one."""
         if self._waiting:
             arrays = {
                 f"{name}/{number}": store.Array(array, tuple(f"axis{n}" for n in range(array.ndim)))
@@ -179,7 +179,10 @@ class Pieces:
             }
             numbers = [int(path.name.partition(".")[0]) for path in self.folder.glob("*.h5")]
             path = self.folder / f"{max(numbers, default=-1) + 1:06d}.{os.getpid()}.h5"
-            store.write_artifact(path, KIND, arrays, coords={}, provenance={})
+            try:
+                store.write_artifact(path, KIND, arrays, coords={}, provenance={})
+            except DiskError as error:
+                logger.warning("finished steps are not kept: %s", error)
             self._waiting.clear()
         self._written = time.monotonic()
 

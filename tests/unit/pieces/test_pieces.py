@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline_lib import pieces
+from pipeline_lib import pieces, store
+from pipeline_lib.errors import DiskError
 from pipeline_lib.interventions.batching import resumed_batches
 from pipeline_lib.pieces import MINUTES_VARIABLE, Loop, packed, resumable, resumed, unpacked
 
@@ -126,6 +127,17 @@ def test_damaged_pieces_are_computed_again(stage, tmp_path, damage):
     damaged = kept_files(tmp_path)[2]
     damaged.write_bytes(damage(damaged.read_bytes()))
     assert squares(stage) == [2, 4, 5]
+
+
+def test_a_disk_that_cannot_hold_the_steps_does_not_stop_the_stage(stage, monkeypatch, caplog):
+    def refuse(*args, **options):
+        raise DiskError("the disk is full", where="here")
+
+    monkeypatch.setattr(store, "write_artifact", refuse)
+    assert squares(stage) == [0, 1, 2, 3, 4, 5]
+    assert "finished steps are not kept: the disk is full" in caplog.text
+    with pytest.raises(DiedError):
+        squares(stage, until=2)
 
 
 def test_loops_in_steps_are_their_own(stage):
