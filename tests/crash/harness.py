@@ -222,6 +222,7 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=20.0, help="seconds from start to kill")
     parser.add_argument("--folder", type=Path, required=True, help="an empty folder")
     parser.add_argument("--finished", type=Path, help="a finished run at test size to compare with")
     options = parser.parse_args()
@@ -231,7 +232,9 @@ def main() -> int:
         finished = copy_project(options.folder / "left_alone")
         result = snakemake(finished)
         assert result.returncode == 0, said(result)
-    harness = Harness(Path(), digests(finished), random.Random(options.seed))
+    harness = Harness(
+        Path(), digests(finished), random.Random(options.seed), longest=options.longest
+    )
     started, round_number = time.monotonic(), 0
     while sum(harness.kills.values()) < options.kills and not harness.problems:
         round_number += 1

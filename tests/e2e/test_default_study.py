@@ -160,10 +160,10 @@ def test_every_hdf5_artifact_is_whole_and_says_what_made_it(study):
 def test_every_checkpoint_has_its_own_artifacts(study):
     folder = study / "checkpoints"
     tables = {f"{rule}_matches.csv" for rule in FOLDERS}
-    assert {path.name for path in folder.iterdir()} == {"step0", "step130", "final"} | tables
+    assert {path.name for path in folder.glob("[!.]*")} == {"step0", "step130", "final"} | tables
     for step in ("step0", "step130"):
         # neurons, scores, links and labels; means; circuits and knockouts under both rules
-        assert len(list((folder / step).iterdir())) == 4 * 4 + 1 + 2 * 2
+        assert len(list((folder / step).glob("[!.]*"))) == 4 * 4 + 1 + 2 * 2
         store.verify_artifact(folder / step / "means.h5", "means")
         for operator in OPERATORS:
             path = folder / step / f"{operator}_scores.h5"

@@ -46,7 +46,7 @@ def test_a_page_is_whole_and_loads_nothing_from_elsewhere(name, make, write):
     assert set(parts.loaded) == {"data:,"}
     assert text.count("* plotly.js v") == 1
     assert not re.search(r"\$(\w+|{)", re.sub(r"(?s)<script>.*?</script>", "", text))
-    assert [path.name for path in path.parent.glob(f"{name}_data/*")] == ["README.txt"]
+    assert [path.name for path in path.parent.glob(f"{name}_data/[!.]*")] == ["README.txt"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,7 +18,7 @@ def previews(make):
 def test_without_a_chrome_it_is_said_where_one_comes_from(previews, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(snapshots.Chromium, "find_browser", lambda **_: None)
     assert take_snapshots(previews, tmp_path / "snapshots") == {}
-    assert [file.name for file in (tmp_path / "snapshots").iterdir()] == ["README.txt"]
+    assert [file.name for file in (tmp_path / "snapshots").glob("[!.]*")] == ["README.txt"]
     assert "install chromium" in (tmp_path / "snapshots" / "README.txt").read_text()
     assert "No Chrome" in caplog.text
     write_overview(str(tmp_path / "index.html"), list(previews), {}, model="<i>m")
