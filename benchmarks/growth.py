@@ -10,6 +10,7 @@ same is measured for a project without results and for one in which all are ther
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -129,12 +130,28 @@ class Cost:
     said: str
 
 
+MEASURED = """
+import atexit, re, runpy, sys
+def tell():
+    sys.stdout.flush()
+    found = re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())
+    sys.stderr.write(f"\\npeak {found[1]} kB\\n")
+atexit.register(tell)
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+"""Runs a module and tells its peak memory: what a parent is told counts the parent's too."""
+
+
 def cost(project: Path, *command: str) -> Cost:
     """Run a command in a project and measure it; raises RuntimeError where it fails."""
     with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=project, stdout=said, stderr=subprocess.STDOUT
+            [sys.executable, "-c", MEASURED, *command],
+            cwd=project,
+            stdout=said,
+            stderr=subprocess.STDOUT,
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
@@ -143,7 +160,8 @@ def cost(project: Path, *command: str) -> Cost:
         text = said.read()
     if process.returncode:
         raise RuntimeError(text)
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000, text)
+    peak = int(re.findall(r"^peak (\d+) kB$", text, re.M)[-1])
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak / 1000, text)
 
 
 DRY_RUN = ("snakemake", "--dry-run", "--quiet", "--cores", "1", "--configfile", CONFIG)

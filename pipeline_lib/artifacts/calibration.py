@@ -85,16 +85,13 @@ def calibrate(
 
     def measured_block(maps: map_artifact.Maps) -> tuple[np.ndarray, ...]:
         table = _measured(maps, calibration(), null_maps, max_base_rate)
-        return packed(table), packed(pd.concat(_chains(maps, table, calibration(), nulls)))
+        return packed(table), packed(_joined(_chains(maps, table, calibration(), nulls)))
 
     for _, kept in resumed((maps for maps in blocks if len(maps.neurons)), measured_block):
         table, found_links = map(unpacked, kept)
         tables.append(table)
         links.append(found_links)
-    found, measured = (
-        pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-        for parts in (links, tables)
-    )
+    found, measured = _joined(links), _joined(tables)
     return neuron_table(measured, found, nulls, min_share), found
 
 
@@ -121,11 +118,16 @@ def map_chains(
                 for row, (layer, neuron) in enumerate(maps.neurons.to_numpy(np.int64).tolist()):
                     chain = calibration.chain(maps.k_map[row], maps.value_logits[row][answers])
                     found.append(chain_rows(layer, neuron, chain))
-                return (packed(pd.concat(found)),)
+                return (packed(_joined(found)),)
 
             starts = progress(range(0, len(neurons), BLOCK), "explaining neurons")
             links += [unpacked(kept) for _, (kept,) in resumed(starts, explained)]
-    return pd.concat([part for part in links if len(part)] or links[:1], ignore_index=True)
+    return _joined(links)
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all parts; parts without rows would change the types of columns."""
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _no_neurons() -> pd.DataFrame:

@@ -100,10 +100,10 @@ def test_default_study_runs_to_its_end(slurm, finished_project, tmp_path, overla
         assert ("gres:gpu" in job.get("TresPerJob", "")) == on_gpu, job
         assert Path(job["StdOut"]).is_file()
         assert job["JobName"].startswith("bagpipe-")
-    # two jobs at a time, so two loads of a model at most for all of a stage
+    # jobs that overlap load it for themselves, those that follow find it
     for stage in ("indirect_effects", "cache_counterfactual"):
         logs = [file.read_text() for file in (folder / "logs" / stage).rglob("*.log")]
-        assert sum("the model is still in memory" in log for log in logs) >= len(logs) - 2 > 0
+        assert sum("the model is still in memory" in log for log in logs) >= len(logs) // 2 > 0
     completed = (slurm.folder / "log" / "jobcomp.txt").read_text()
     assert completed.count("JobState=COMPLETED") == len(jobs)
 

@@ -100,6 +100,7 @@ ROWS = [  # study, key, new value, what is due
     ("odd_one_out", "seed", "1", ODD),
     ("odd_one_out", "dpi", "70", ODD_FIGURES),
     ("odd_one_out", "people", "''", ODD),  # the shipped table in place of one's own
+    ("odd_one_out", "outside_project", "true", set()),  # says only that a path may lead out
     ("odd_one_out", "tasks", "[odd_one_out]", ODD),
     ("odd_one_out", "formats.odd_shots", "1", ODD),
     ("odd_one_out", "examples", "[]", ODD),

@@ -110,7 +110,8 @@ def test_what_joins_the_trend_is_no_evidence_any_more(evidence_of, rng):
     )
     assert before > 0.2
     assert after < 0.02
-    assert beyond.left[names.index("op1_mod_4_1")] == 0
+    # rounding of this processor's matrix library apart
+    assert beyond.left[names.index("op1_mod_4_1")] < 1e-3
     # half of what the remainder 1 of 2 has is the remainder 1 of 4
     at = names.index("op1_mod_2_1")
     expected = by_columns(evidence, "op1_mod_2_1", indicator)
