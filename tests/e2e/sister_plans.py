@@ -60,7 +60,12 @@ class PlannedRun:
     def wrong_disk(self, share: float = 0.2) -> dict[str, tuple[int, float]]:
         """Rules whose planned bytes are further than a share from what is there."""
         used: dict[str, float] = {
-            rule: sum(file.stat().st_size for part in parts for file in self.data.glob(part))
+            rule: sum(
+                file.stat().st_size
+                for part in parts
+                for file in self.data.glob(part)
+                if file.is_file()
+            )
             for rule, parts in self.files.items()
         }
         used["figures"] = self._figure_bytes()
