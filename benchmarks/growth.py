@@ -131,16 +131,17 @@ class Cost:
 
 
 MEASURED = """
-import atexit, re, runpy, sys
+import atexit, re, resource, runpy, sys
 def tell():
     sys.stdout.flush()
-    found = re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())
-    sys.stderr.write(f"\\npeak {found[1]} kB\\n")
+    own = re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    sys.stderr.write(f"\\npeak {max(int(own), children)} kB\\n")
 atexit.register(tell)
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-"""Runs a module and tells its peak memory: what a parent is told counts the parent's too."""
+"""Runs a module and tells the peak memory of it or its largest child, without this process's."""
 
 
 def cost(project: Path, *command: str) -> Cost:

@@ -8,6 +8,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,7 +220,9 @@ def _why(options: argparse.Namespace) -> str:
 def _status(options: argparse.Namespace) -> str:
     from pipeline_lib.jobs.status import report
 
-    return report(_described(options), Path.cwd(), lambda: _planned_seconds(options))
+    with ThreadPoolExecutor(1) as meanwhile:  # Snakemake, which takes longer, is another process
+        planned = meanwhile.submit(_planned_seconds, options)
+        return report(_described(options), Path.cwd(), planned.result)
 
 
 def _planned_seconds(options: argparse.Namespace) -> dict[str, float]:

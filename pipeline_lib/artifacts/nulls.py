@@ -27,6 +27,7 @@ from pipeline_lib.interventions.hooks import metric_dtype
 from pipeline_lib.interventions.values import direction_logits
 from pipeline_lib.logs import progress
 from pipeline_lib.models.loading import LanguageModel, untrained_twin
+from pipeline_lib.pieces import resumed
 
 BLOCK = 64  # maps measured at once
 
@@ -156,25 +157,26 @@ def null_table(
     Scores take ten times as long; for those that have none they are NaN.
     """
     index = contest.k.index
-    answers = index.results
-    parts = [pd.DataFrame(columns=NULL_COLUMNS)]
     maps = readout_maps(model, tokens, readouts)
-    for readout, k_maps in zip(readouts, maps, strict=True):
-        evidence, scores = [np.zeros(0)], [np.zeros(0)]
-        for rows in _blocks(len(k_maps)):
-            kv_maps = k_maps[rows] * readout.value_logits[rows][:, answers]
-            evidence.append(contest.strongest(k_maps[rows], kv_maps).evidence)
-        for rows in _blocks(min(scored, len(k_maps))):
-            kv_maps = k_maps[rows] * readout.value_logits[rows][:, answers]
-            scores.append(best_scores(k_maps[rows], kv_maps, index, kind, max_base_rate))
-        columns = {
-            "family": readout.family,
-            "layer": readout.layer,
-            "neuron": readout.names,
-            "evidence": np.concatenate(evidence),
-        }
-        table = pd.DataFrame(columns)
-        parts.append(table.assign(score=pd.Series(np.concatenate(scores))))
+
+    def measured(block: tuple[int, slice]) -> tuple[np.ndarray, np.ndarray]:
+        number, rows = block
+        k_maps = maps[number][rows]
+        kv_maps = k_maps * readouts[number].value_logits[rows][:, index.results]
+        scores = np.full(len(k_maps), np.nan)
+        if (some := min(len(k_maps), scored - rows.start)) > 0:
+            first = k_maps[:some], kv_maps[:some]
+            scores[:some] = best_scores(*first, index, kind, max_base_rate)
+        return contest.strongest(k_maps, kv_maps).evidence, scores
+
+    parts = [pd.DataFrame(columns=NULL_COLUMNS)]
+    blocks = [(n, rows) for n, k_maps in enumerate(maps) for rows in _blocks(len(k_maps))]
+    for (number, rows), (evidence, scores) in resumed(
+        progress(blocks, "measuring nulls"), measured
+    ):
+        readout = readouts[number]
+        names = {"family": readout.family, "layer": readout.layer, "neuron": readout.names[rows]}
+        parts.append(pd.DataFrame({**names, "evidence": evidence, "score": scores}))
     filled = [part for part in parts if len(part)]
     return pd.concat(filled or parts, ignore_index=True)[NULL_COLUMNS]
 

@@ -31,6 +31,22 @@ def test_pictures_are_the_attention_of_every_pair(
         np.testing.assert_allclose(found[place, ..., a, b], expected, atol=5e-4)
 
 
+@pytest.mark.parametrize("steps", [1, 5])
+def test_pictures_go_on_where_an_attempt_died(
+    tmp_path, llama_model, number_tokens, monkeypatch, two_attempts, steps
+):
+    monkeypatch.setattr(attention, "BLOCK_BYTES", 1)  # a row of all pictures at a time
+
+    def pictures(name="again.h5"):
+        path = tmp_path / name
+        encode = number_tokens.encode
+        attention.write_pictures(path, llama_model, encode, ["add", "div"], size=4, provenance={})
+        with store.open_artifact(path, attention.PICTURES_KIND) as artifact:
+            return artifact.read("attention")
+
+    np.testing.assert_array_equal(two_attempts(pictures, steps), pictures("whole.h5"))
+
+
 def test_patterns_of_prompts_with_and_without_examples(tmp_path, llama_model, number_tokens):
     prompts = {
         "add": make_prompts("add", np.array([3, 8]), np.array([4, 1])),

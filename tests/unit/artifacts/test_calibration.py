@@ -142,6 +142,25 @@ def test_an_artifact_is_calibrated_in_blocks_as_its_maps_are_at_once(
     assert (untested["p_value"] == 1).all()
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_calibration_goes_on_where_an_attempt_died(
+    maps, index, null_maps, tmp_path, monkeypatch, two_attempts, steps
+):
+    monkeypatch.setattr(calibration, "BLOCK", 2)
+    path = write_maps(tmp_path / "maps.h5", maps)
+
+    def tested():
+        options = {**LIMITS, **OPTIONS, "rng": np.random.default_rng(2)}
+        return calibration.calibrate_maps(path, "sub", null_maps, HeuristicSettings(), **options)
+
+    def untested():
+        return (calibration.map_chains(path, "sub", index, **MATCHING),)
+
+    for work in (tested, untested):
+        for one, other in zip(two_attempts(work, steps), work(), strict=True):
+            pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
 @pytest.mark.parametrize(("n_neurons", "n_prompts"), [(0, None), (None, 0)])
 def test_an_artifact_of_nothing_gives_empty_tables(maps, tmp_path, n_neurons, n_prompts):
     rows, columns = slice(n_neurons), slice(n_prompts)

@@ -179,6 +179,19 @@ def test_blocks_of_maps_do_not_change_the_evidence(llama_model, tokens, index, i
     pd.testing.assert_frame_equal(whole, parts, rtol=1e-4)
 
 
+@pytest.mark.parametrize("steps", [1, 9])
+def test_nulls_go_on_where_an_attempt_died(
+    llama_model, tokens, index, ids, monkeypatch, two_attempts, steps
+):
+    monkeypatch.setattr(nulls, "BLOCK", 2)
+    neurons = pd.DataFrame({"layer": [1, 2], "neuron": [0, 8]})
+
+    def work():
+        return null_table(llama_model, tokens, index, ids, neurons)
+
+    pd.testing.assert_frame_equal(two_attempts(work, steps), work(), check_exact=True)
+
+
 @pytest.mark.parametrize("n_prompts", [0, None])
 def test_without_neurons_or_prompts_there_are_no_nulls(
     llama_model, number_tokens, prompts, ids, n_prompts

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -60,6 +61,18 @@ def test_paths_and_retrieval_heads(odd_model, measured):
     if len(at_query) == 1:
         joint = own[own["position"] == "query"]["effect"].iloc[0]
         assert joint == pytest.approx(single.loc[f"H{at_query[0][1]}", "effect"], abs=1e-4)
+
+
+def test_paths_go_on_where_an_attempt_died(odd_model, measured, two_attempts):
+    settings = PathSettings(pairs=3, probes=3, retrieval_heads=2, draws=2)
+
+    def work():
+        return run_paths(odd_model, measured.pairs, measured.choice, CRITICAL, settings)
+
+    found, expected = two_attempts(work, 2), work()
+    for name in ("paths", "retrieval", "ablation"):
+        one, other = getattr(found, name), getattr(expected, name)
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_random_heads_are_others_of_the_same_layers(rng):

@@ -4,8 +4,6 @@ Each stage dies after its first few steps; its second attempt must give what an 
 left alone gives, to the last bit, and must not do those steps again.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -22,19 +20,9 @@ from pipeline_lib.interventions import (
 )
 from pipeline_lib.interventions.capture import iter_reduced, predict_tokens
 from pipeline_lib.knockouts.ablation import ablated_correctness
-from pipeline_lib.pieces import MINUTES_VARIABLE, Pieces, resumable
+from pipeline_lib.pieces import resumable
 from tests.conftest import prompt_table
-
-
-class DiedError(Exception):
-    pass
-
-
-@pytest.fixture
-def stage(tmp_path, monkeypatch):
-    monkeypatch.setenv(MINUTES_VARIABLE, "0")
-    output = [str(tmp_path / "out.h5")]
-    return SimpleNamespace(input=[], output=output, params={"code": "c"}, wildcards={})
+from tests.unit.conftest import DiedError
 
 
 def components(model, pairs):
@@ -102,33 +90,11 @@ STAGES = [components, neurons, candidates, predictions, means, reduced, knockout
 @pytest.mark.parametrize("work", STAGES, ids=lambda work: work.__name__)
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_second_attempt_goes_on_where_the_first_died(
-    stage, llama_model, pairs, monkeypatch, work, steps
+    llama_model, pairs, two_attempts, work, steps
 ):
     expected = work(llama_model, pairs)
-    put, kept = Pieces.put, []
-
-    def put_until_death(pieces, name, arrays):
-        put(pieces, name, arrays)
-        kept.append(name)
-        if len(kept) == steps:
-            raise DiedError
-
-    monkeypatch.setattr(Pieces, "put", put_until_death)
-    with pytest.raises(DiedError), resumable(stage):
-        work(llama_model, pairs)
-
-    again = []
-
-    def put_again(pieces, name, arrays):
-        again.append(name)
-        put(pieces, name, arrays)
-
-    monkeypatch.setattr(Pieces, "put", put_again)
-    with resumable(stage):
-        found = work(llama_model, pairs)
-    if work is not means:  # sums are kept in place of earlier ones
-        assert again
-        assert not set(kept) & set(again)
+    # sums of means are kept in place of earlier ones
+    found = two_attempts(lambda: work(llama_model, pairs), steps, replaced=work is means)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
