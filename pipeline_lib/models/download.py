@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import filter_repo_objects
 
 from pipeline_lib.errors import ModelError
 from pipeline_lib.models.architectures import read_model_shape
@@ -56,8 +57,9 @@ def download_legacy(repo: str, folder: Path) -> Path:
 def download_model(repo: str, revision: str, folder: Path) -> Path:
     """Download one revision of a hub model (safetensors, JSON and tokenizer files) to ``folder``.
 
-    Raises ModelError when the hub cannot be reached, the repository or revision does not exist, or
-    it holds no safetensors or an unsupported architecture.
+    Raises ModelError when the hub cannot be reached, the repository or revision does not exist, a
+    file arrives with another checksum than the hub's, or there are no safetensors or an unsupported
+    architecture.
     """
     _snapshot(repo, revision, folder, HUB_FILES)
     read_model_shape(folder)
@@ -68,6 +70,7 @@ def download_model(repo: str, revision: str, folder: Path) -> Path:
 def _snapshot(repo: str, revision: str | None, folder: Path, patterns: list[str]) -> None:
     try:
         snapshot_download(repo, revision=revision, local_dir=str(folder), allow_patterns=patterns)
+        compared = HfApi().verify_repo_checksums(repo, revision=revision, local_dir=folder)
     except (OSError, HFValidationError) as error:  # hub and connection errors are OSErrors
         hint = "Is the machine online? Otherwise copy the model's folder there by hand."
         raise ModelError(
@@ -76,3 +79,13 @@ def _snapshot(repo: str, revision: str | None, folder: Path, patterns: list[str]
             value=(str(error).strip().splitlines() or [type(error).__name__])[0],
             hint=next((text for kind, text in _HINTS if isinstance(error, kind)), hint),
         ) from error
+    # other files of the folder may have names that the repository has too
+    wrong = {file["path"]: file for file in compared.mismatches}
+    for name in filter_repo_objects(wrong, allow_patterns=patterns):
+        raise ModelError(
+            "The download is damaged.",
+            where=folder / name,
+            value=f"{wrong[name]['algorithm']} {wrong[name]['actual']}, "
+            f"{wrong[name]['expected']} on the hub",
+            hint="Delete the file and run again.",
+        )

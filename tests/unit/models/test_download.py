@@ -4,20 +4,37 @@ import pytest
 
 from pipeline_lib.errors import ModelError
 from pipeline_lib.models import download
+from pipeline_lib.models.loading import load_model
+
+REPO = "owner/name"
+NEVER_FETCHED = {"pytorch_model.bin", "modeling.py"}
 
 
-def test_downloads_safetensors_and_tokenizer_only(monkeypatch, model_folder, tmp_path):
-    asked = {}
+@pytest.fixture
+def repository(model_folder, tmp_path):
+    """A model's files as they lie on the hub, with some that are never fetched."""
+    folder = tmp_path / "repository"
+    shutil.copytree(model_folder("gpt2"), folder)
+    for name in NEVER_FETCHED:
+        (folder / name).write_bytes(b"never fetched")
+    return folder
 
-    def fake(repo, *, revision, local_dir, allow_patterns):
-        asked.update(repo=repo, revision=revision, patterns=allow_patterns)
-        shutil.copytree(model_folder("gpt2"), local_dir)
 
-    monkeypatch.setattr(download, "snapshot_download", fake)
-    folder = download.download_model("owner/name", "abc123", tmp_path / "new")
-    assert (folder / "model.safetensors").exists()
-    assert (asked["repo"], asked["revision"]) == ("owner/name", "abc123")
-    assert not any(p.endswith((".bin", ".py", ".pt", "*")) for p in asked["patterns"])
+def test_downloads_safetensors_and_tokenizer_only(repository, serve, tmp_path):
+    serve(repository, REPO)
+    folder = download.download_model(REPO, "v1", tmp_path / "new")
+    came = {path.name for path in folder.iterdir() if path.is_file()}
+    assert came == {path.name for path in repository.iterdir()} - NEVER_FETCHED
+    load_model(folder, name="gpt2")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_damaged_download_is_refused(repository, serve, tmp_path, name):
+    serve(repository, REPO, damaged=name)
+    with pytest.raises(ModelError, match=r"The download is damaged\.") as caught:
+        download.download_model(REPO, "v1", tmp_path / "new")
+    assert str(tmp_path / "new" / name) in str(caught.value)
+    assert "on the hub" in str(caught.value)
 
 
 def test_offline_is_one_clear_error(monkeypatch, tmp_path):
@@ -36,12 +53,15 @@ def test_malformed_name_is_refused_without_the_network(tmp_path):
         download.download_model("a/b/c", "main", tmp_path / "new")
 
 
-def test_repository_without_safetensors(monkeypatch, model_folder, tmp_path):
-    def fake(repo, *, revision, local_dir, allow_patterns):
-        shutil.copytree(
-            model_folder("gpt2"), local_dir, ignore=shutil.ignore_patterns("*.safetensors")
-        )
-
-    monkeypatch.setattr(download, "snapshot_download", fake)
+def test_repository_without_safetensors(repository, serve, tmp_path):
+    (repository / "model.safetensors").unlink()
+    serve(repository, REPO)
     with pytest.raises(ModelError, match="no weights"):
-        download.download_model("owner/name", "main", tmp_path / "new")
+        download.download_model(REPO, "v1", tmp_path / "new")
+
+
+def test_repository_that_does_not_exist(repository, serve, tmp_path):
+    serve(repository, "owner/other")
+    with pytest.raises(ModelError, match=f"{REPO} at v1") as caught:
+        download.download_model(REPO, "v1", tmp_path / "new")
+    assert "Check the repository's name" in str(caught.value)
