@@ -59,7 +59,7 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
 
 def planned(folder: Path, *args: str, configs: Sequence[str] = TEST_SIZE) -> dict[str, int]:
     """Rules that a dry run would start, with their number of jobs; empty when all is up to date."""
-    return read_plan(snakemake(folder, "--dry-run", "--quiet", "rules", *args, configs=configs))
+    return read_plan(snakemake(folder, *args, "--dry-run", "--quiet", "rules", configs=configs))
 
 
 def read_plan(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
