@@ -1,6 +1,6 @@
 """Kill a run again and again, resume it, and compare what it leaves with a run left alone.
 
-    python -m tests.crash.harness --kills 50 --seed 1 --folder FOLDER
+    python -m tests.crash.harness --times 50 --seed 1 --folder FOLDER
 
 makes both runs at test size in FOLDER (about twenty minutes on two cores) and prints a table. What
 is killed, always with SIGKILL: the main process, its whole process group (as when a node dies), one
@@ -62,12 +62,11 @@ class Harness:
     resumed: int = 0
     problems: list[str] = field(default_factory=list)
 
-    def run_to_the_end(self, n_kills: int) -> None:
-        """Kill and resume until so many kills are done, then let the run finish, and compare."""
+    def run_to_the_end(self, times: int) -> None:
+        """Kill and resume so many times, then let the run finish, and compare."""
         (self.project / RESUMED).write_text("resume_minutes: 0\n")
-        before = sum(self.kills.values())
-        while sum(self.kills.values()) - before < n_kills and self._run_and_kill():
-            self.resumed += 1
+        wanted = self.resumed + times
+        while self.resumed < wanted and self._run_and_kill():
             self._compare("after a kill", complete=False)
         result = snakemake(self.project, *self.targets, configs=(*TEST_SIZE, RESUMED))
         if result.returncode:
@@ -79,7 +78,7 @@ class Harness:
 
     def _run_and_kill(self) -> bool:
         """Start the run and kill something of it; False when it ended before."""
-        kind = self.rng.choice(KINDS)
+        kind, before = self.rng.choice(KINDS), sum(self.kills.values())
         running = self._start(chance=0.15 if kind == "rename" else 0.0)
         deadline = time.monotonic() + self.rng.uniform(4.0, self.longest)
         while time.monotonic() < deadline and running.poll() is None:
@@ -98,6 +97,7 @@ class Harness:
                 self._count_renames()
         running.wait()
         snakemake(self.project, "--unlock", configs=(*TEST_SIZE, RESUMED))
+        self.resumed += sum(self.kills.values()) > before
         return is_alive or running.returncode != 0
 
     def _start(self, chance: float) -> subprocess.Popen[bytes]:
@@ -216,11 +216,11 @@ def processes() -> Iterator[tuple[int, int, str]]:
 
 
 def main() -> int:
-    """Run the harness until so many kills are done; exit code 1 after any problem."""
+    """Kill and resume runs so many times; exit code 1 after any problem."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--times", type=int, default=50, help="that a run is killed and resumed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--longest", type=float, default=20.0, help="seconds from start to kill")
     parser.add_argument("--folder", type=Path, required=True, help="an empty folder")
@@ -236,10 +236,10 @@ def main() -> int:
         Path(), digests(finished), random.Random(options.seed), longest=options.longest
     )
     started, round_number = time.monotonic(), 0
-    while sum(harness.kills.values()) < options.kills and not harness.problems:
+    while harness.resumed < options.times and not harness.problems:
         round_number += 1
         harness.project = copy_project(options.folder / f"killed{round_number}")
-        harness.run_to_the_end(options.kills - sum(harness.kills.values()))
+        harness.run_to_the_end(options.times - harness.resumed)
         print(f"round {round_number}: {dict(harness.kills)}, {harness.problems}", flush=True)
         if not harness.problems:
             shutil.rmtree(harness.project)
@@ -252,8 +252,8 @@ def report(harness: Harness, rounds: int, seconds: float) -> str:
     lines = ["| killed | times |", "|---|---:|"]
     lines += [f"| {kind} | {harness.kills[kind]} |" for kind in KINDS]
     lines.append(
-        f"\n{sum(harness.kills.values())} kills in {rounds} runs, {harness.resumed} times resumed, "
-        f"{len(harness.expected)} files compared after each; {len(harness.problems)} problems; "
+        f"\n{harness.resumed} times resumed after {sum(harness.kills.values())} kills in {rounds} "
+        f"runs, {len(harness.expected)} files compared after each; {len(harness.problems)} problems; "
         f"{seconds / 60:.0f} minutes."
     )
     return "\n".join([*lines, *harness.problems])

@@ -24,7 +24,7 @@ def test_kills_change_nothing(finished_project, tmp_path):
     expected = harness.digests(finished_project)
     assert set(TARGETS) <= set(expected)
     killed = harness.Harness(project, expected, random.Random(2), TARGETS, longest=12)
-    killed.run_to_the_end(5)
+    killed.run_to_the_end(4)
     assert killed.problems == []
     assert killed.resumed >= 3
 
