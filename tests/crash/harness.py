@@ -253,8 +253,8 @@ def report(harness: Harness, rounds: int, seconds: float) -> str:
     lines += [f"| {kind} | {harness.kills[kind]} |" for kind in KINDS]
     lines.append(
         f"\n{harness.resumed} times resumed after {sum(harness.kills.values())} kills in {rounds} "
-        f"runs, {len(harness.expected)} files compared after each; {len(harness.problems)} problems; "
-        f"{seconds / 60:.0f} minutes."
+        f"runs, {len(harness.expected)} files compared after each; "
+        f"{len(harness.problems)} problems; {seconds / 60:.0f} minutes."
     )
     return "\n".join([*lines, *harness.problems])
 
