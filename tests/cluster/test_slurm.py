@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,15 +142,21 @@ def changed_project(finished_project, tmp_path) -> Path:
 
 
 CHANGED = (*TEST_SIZE, "changed.yaml")
+LONG = """\
+resume_minutes: 0.03
+models: {tiny-arith: {arithmetic: {knockouts: {by_heuristic: {draws: 200}}}}}
+"""
 
 
 @contextmanager
-def running(folder: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
-    """A run of the changed project that goes on meanwhile; killed at the end if it goes on."""
+def running(
+    folder: Path, *args: str, configs: Sequence[str] = CHANGED
+) -> Iterator[subprocess.Popen[str]]:
+    """A run of a project that goes on meanwhile; killed at the end if it goes on."""
     command = [sys.executable, "-m", "snakemake", *with_profiles(), *args]
     log = (folder / "run.txt").open("w")
     process = subprocess.Popen(
-        [*command, "--configfile", *CHANGED], cwd=folder, stdout=log, stderr=log, text=True
+        [*command, "--configfile", *configs], cwd=folder, stdout=log, stderr=log, text=True
     )
     try:
         yield process
@@ -198,6 +204,38 @@ def test_what_a_cancelled_group_has_finished_is_kept_and_nothing_else(slurm, cha
     assert len(done()) == 4
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     assert planned(changed_project, "--nolock", *LABELLED, configs=CHANGED) == {}
+
+
+def test_steps_of_a_cancelled_job_are_kept(slurm, finished_project, tmp_path):
+    """A job of many knockouts is cancelled between two times at which it keeps what it has."""
+    project = Path(shutil.copytree(finished_project, tmp_path / "project"))
+    (project / "long.yaml").write_text(LONG)
+    configs = (*TEST_SIZE, "long.yaml")
+    target = "data/arithmetic/tiny-arith/knockouts/threshold/add_by_heuristic.csv"
+    before = (project / target).read_bytes()
+
+    def pieces() -> list[Path]:
+        return list((project / target).parent.glob(".*.pieces/*/*.h5"))
+
+    with running(project, target, configs=configs) as process:
+        wait_for(lambda: bool(pieces()) or process.poll() is not None, "steps that are kept")
+        kept = len(pieces())
+        time.sleep(1)
+        slurm.run("scancel", slurm.jobs()[0]["JobId"])
+        assert process.wait(120) != 0
+    assert 0 < kept < len(pieces())
+    assert not (project / target).exists()
+
+    run = snakemake(project, *with_profiles(), target, configs=configs)
+    assert run.returncode == 0, said(run)
+    log = (project / "logs/knock_out_heuristics/tiny-arith/threshold/add.log").read_text()
+    assert int(re.search(r"(\d+) steps of an earlier attempt are taken up", log)[1]) > kept
+    assert pieces() == []
+    resumed = (project / target).read_bytes()
+    assert resumed != before
+    alone = snakemake(project, "--force", target, configs=configs)
+    assert alone.returncode == 0, said(alone)
+    assert (project / target).read_bytes() == resumed
 
 
 def test_job_that_outlives_its_run_is_known_to_the_next(slurm, changed_project):
