@@ -143,8 +143,8 @@ def changed_project(finished_project, tmp_path) -> Path:
 
 CHANGED = (*TEST_SIZE, "changed.yaml")
 LONG = """\
-resume_minutes: 0.03
-models: {tiny-arith: {arithmetic: {knockouts: {by_heuristic: {draws: 200}}}}}
+resume_minutes: 0.015
+models: {tiny-arith: {arithmetic: {knockouts: {by_heuristic: {draws: 100}}}}}
 """
 
 
