@@ -54,8 +54,8 @@ def test_states_are_means_over_prompts_with_the_number(llama_model, prompts, enc
     every = number_states(llama_model, encode, prompts, "equals", 10**6, generator(0))
     run = capture(llama_model, encode(prompts), ["resid_post"], positions=[-1])
     for number in (0, 7, 24):
-        rows = (prompts["answer"] == number).to_numpy()
         rows = np.flatnonzero(prompts["answer"] == number)
+        expected = run.resid_post[rows, 0, 1].mean(dim=0)
         found = every.layer(1)[every.numbers == number][0]
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     first = number_states(llama_model, encode, prompts, "operand1", 4, generator(0))
