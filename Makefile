@@ -6,8 +6,8 @@ SHELL := /bin/sh
 
 CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 PYTHON ?=
-# One process more than processors, four at most: some tests wait for other processes.
-WORKERS = $(shell [ "$(CORES)" -lt 4 ] 2>/dev/null && echo $$(($(CORES) + 1)) || echo 4)
+# Tests share the processors between at most four processes.
+WORKERS = $(shell [ "$(CORES)" -le 4 ] 2>/dev/null && echo $(CORES) || echo 4)
 VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
