@@ -10,8 +10,11 @@ SECONDS = 300
 """A whole run takes a twentieth of it; after it, something hangs."""
 
 
-def in_its_own_process(module: str, *arguments: object) -> None:
-    """Run a module of the tests; fails with its last words, which name what it was at."""
+def in_its_own_process(module: str, *arguments: object) -> list[str]:
+    """Run a module of the tests: the names of its cases, which it prints as it goes.
+
+    Fails where it does, and where it hangs, and says at which.
+    """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     try:
@@ -28,3 +31,4 @@ def in_its_own_process(module: str, *arguments: object) -> None:
         last = (error.stdout or b"").decode().split()[-1:]
         raise AssertionError(f"hangs at {last}") from None
     assert done.returncode == 0, f"at {done.stdout.split()[-1:]}: {done.stderr[-4000:]}"
+    return done.stdout.split()

@@ -16,7 +16,8 @@ N_RUNS = 24
 
 @pytest.mark.parametrize("seed", range(N_CONFIGS // PER_TEST))
 def test_damaged_configurations_are_refused_in_words(seed):
-    in_its_own_process("tests.fuzz.configs", seed, PER_TEST)
+    cases = in_its_own_process("tests.fuzz.configs", seed, PER_TEST)
+    assert len(set(cases)) == PER_TEST
 
 
 @pytest.fixture(scope="module")

@@ -149,14 +149,14 @@ def test_calibration_goes_on_where_an_attempt_died(
     monkeypatch.setattr(calibration, "BLOCK", 2)
     path = write_maps(tmp_path / "maps.h5", maps)
 
-    def tested():
+    def links_and_neurons():
         options = {**LIMITS, **OPTIONS, "rng": np.random.default_rng(2)}
         return calibration.calibrate_maps(path, "sub", null_maps, HeuristicSettings(), **options)
 
-    def untested():
+    def links_alone():
         return (calibration.map_chains(path, "sub", index, **MATCHING),)
 
-    for work in (tested, untested):
+    for work in (links_and_neurons, links_alone):
         for one, other in zip(two_attempts(work, steps), work(), strict=True):
             pd.testing.assert_frame_equal(one, other, check_exact=True)
 

@@ -112,8 +112,9 @@ def test_jobs_of_an_allocation_that_is_cancelled_have_time_to_stop(
     until(lambda: told.exists() and told.read_text())
     for pid in (serving.pid, waiting.pid, int(told.read_text())):
         os.kill(pid, signal.SIGTERM)
-    until(done.exists)
-    waiting.wait()
+    until(lambda: done.exists() and done.read_text())
+    assert done.read_text() == "kept"
+    assert waiting.wait() != 0
 
 
 def test_processes_that_stay_go_with_the_server(tmp_path, sharing, serving):
